@@ -1,0 +1,136 @@
+/// `BufferView`: the descriptor. The fields of CPython's Py_buffer, plus an element type and a device; borrowed.
+///
+/// A view is a value of at most 256 bytes: copying it copies no elements, and allocates nothing up to 8
+/// dimensions without suboffsets. It is valid by construction: every factory checks extents, products, strides,
+/// offsets and, where the allocation's size is known, that every element lies inside. It never owns memory, never
+/// reads or writes it (but for `index` through suboffsets, which reads row pointers) and knows no streams.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <span>
+#include <type_traits>
+
+#include "strideport/device.hpp"
+#include "strideport/dtype.hpp"
+#include "strideport/error.hpp"
+#include "strideport/format.hpp"
+#include "strideport/layout.hpp"
+
+namespace strideport {
+
+/// The bytes of an allocation, for factories to check reach against.
+struct MemoryRange {
+  const void* begin = nullptr;
+  int64_t size = 0;
+};
+
+/// What a factory needs to make a view; members left alone have the value most callers want.
+struct ViewSpec {
+  void* buf = nullptr;                    ///< address of the element with all indices 0
+  std::span<const int64_t> shape;         ///< empty for a scalar
+  std::span<const int64_t> strides;       ///< bytes; empty means C-contiguous
+  std::span<const int64_t> suboffsets;    ///< empty, or one a dimension; negative means direct
+  int64_t itemsize = 1;                   ///< bytes
+  DType dtype;                            ///< none where only the format can say
+  Format format;                          ///< empty where PEP 3118 cannot say
+  Device device;
+  bool readonly = false;
+  bool padded = false;                    ///< a sub-byte dtype takes a whole byte (DLPack's flag)
+  std::optional<MemoryRange> memory;      ///< checked against where known
+};
+
+class BufferView {
+ public:
+  /// No dimensions but one of extent 0, no memory: a valid empty view of bytes.
+  BufferView() noexcept;
+
+  /// Throws: InvalidArgument naming rule and value: ndim over 64, negative extent or itemsize, an overflow, an
+  ///         element outside `memory`, dtype or format of another size than itemsize, nullptr with elements,
+  ///         packed sub-byte elements that do not fill bytes.
+  static BufferView create(const ViewSpec& spec);
+
+  /// A C-contiguous view of typed memory; const T makes it read-only.
+  template <class T>
+  static BufferView of(T* data, std::span<const int64_t> shape, std::span<const int64_t> strides = {}) {
+    ViewSpec spec;
+    spec.buf = const_cast<std::remove_cv_t<T>*>(data);
+    spec.shape = shape;
+    spec.strides = strides;
+    spec.itemsize = static_cast<int64_t>(sizeof(T));
+    spec.dtype = dtype_of<T>();
+    spec.format = Format::of(spec.dtype);
+    spec.readonly = std::is_const_v<T>;
+    return create(spec);
+  }
+  template <class T>
+  static BufferView of(T* data, std::initializer_list<int64_t> shape, std::initializer_list<int64_t> strides = {}) {
+    return of(data, std::span(shape.begin(), shape.size()), std::span(strides.begin(), strides.size()));
+  }
+
+  BufferView(const BufferView& other);
+  BufferView& operator=(const BufferView& other);
+  BufferView(BufferView&& other) noexcept;
+  BufferView& operator=(BufferView&& other) noexcept;
+  ~BufferView();
+
+  void* buf() const noexcept { return buf_; }
+  /// Units: bytes of all elements, gaps not counted: product(shape) * itemsize.
+  int64_t len() const noexcept { return len_; }
+  int64_t itemsize() const noexcept { return itemsize_; }
+  bool readonly() const noexcept { return readonly_; }
+  int ndim() const noexcept { return ndim_; }
+  std::span<const int64_t> shape() const noexcept { return {shape_data(), static_cast<size_t>(ndim_)}; }
+  std::span<const int64_t> strides() const noexcept { return {strides_data(), static_cast<size_t>(ndim_)}; }
+  /// Empty where no dimension is indirect.
+  std::span<const int64_t> suboffsets() const noexcept {
+    return {suboffsets_data(), has_suboffsets_ ? static_cast<size_t>(ndim_) : 0};
+  }
+  bool has_suboffsets() const noexcept { return has_suboffsets_; }
+  const Format& format() const noexcept { return format_; }
+  DType dtype() const noexcept { return dtype_; }
+  bool padded() const noexcept { return padded_; }
+  Device device() const noexcept { return device_; }
+
+  int64_t element_count() const noexcept;
+  bool empty() const noexcept { return len_ == 0; }
+
+  /// Counterpart of PyBuffer_IsContiguous: false with suboffsets, true when empty.
+  bool is_contiguous(Order order) const noexcept;
+
+  /// Counterpart of PyBuffer_GetPointer; follows suboffsets, which reads row pointers.
+  /// Throws: InvalidArgument unless one index a dimension; OutOfRange naming the axis; BufferError for
+  ///         suboffsets in memory that the host cannot read.
+  void* item_pointer(std::span<const int64_t> indices) const;
+
+ private:
+  friend class ViewBuilder;  // runtime/view_builder.hpp: the one writer of these members
+
+  static constexpr int kInlineNdim = 8;
+  const int64_t* shape_data() const noexcept { return on_heap_ ? heap_ : inline_; }
+  const int64_t* strides_data() const noexcept { return shape_data() + (on_heap_ ? ndim_ : kInlineNdim); }
+  const int64_t* suboffsets_data() const noexcept { return has_suboffsets_ ? heap_ + 2 * ndim_ : nullptr; }
+
+  void* buf_ = nullptr;
+  int64_t len_ = 0;
+  int64_t itemsize_ = 1;
+  Format format_;
+  DType dtype_;
+  Device device_;
+  int32_t ndim_ = 1;
+  bool readonly_ = false;
+  bool padded_ = false;
+  bool has_suboffsets_ = false;
+  bool on_heap_ = false;  // heap_ holds shape, strides and, if any, suboffsets, ndim_ each
+  union {
+    int64_t inline_[2 * kInlineNdim];
+    int64_t* heap_;
+  };
+};
+
+static_assert(sizeof(BufferView) <= 256);
+
+}  // namespace strideport

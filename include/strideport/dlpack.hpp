@@ -1,0 +1,44 @@
+/// DLPack 1.x in and out. Includes no DLPack header: the structs are named, never seen, here.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "strideport/buffer.hpp"
+
+extern "C" {
+struct DLManagedTensor;
+struct DLManagedTensorVersioned;
+}
+
+namespace strideport {
+
+/// Calls the deleter of a tensor that nobody took.
+struct DLPackDeleter {
+  void operator()(DLManagedTensorVersioned* tensor) const noexcept;
+  void operator()(DLManagedTensor* tensor) const noexcept;
+};
+using DLPackTensor = std::unique_ptr<DLManagedTensorVersioned, DLPackDeleter>;
+using DLPackLegacyTensor = std::unique_ptr<DLManagedTensor, DLPackDeleter>;
+
+/// Takes over a producer's tensor, zero-copy. Whatever happens, its deleter is called exactly once: when the last
+/// Buffer on it goes, or before this throws. A tensor without a deleter is legal.
+///
+/// Shapes: strides may be NULL (C order). Packed sub-byte elements are folded into lanes that fill bytes: shape
+///         (4,8) of float4 comes in as (4,4) of float4x2.
+/// Stream: `stream` is where the contents become ready, as agreed with the producer.
+/// Throws: BufferError for another major version (nothing but version and deleter is read), an unknown device,
+///         dtype or flag that changes meaning; InvalidArgument for a malformed tensor.
+Buffer import_dlpack(DLPackTensor tensor, StreamRef stream);
+/// The same for the legacy struct, which has no flags: the result is read-only unless `writable`, as in NumPy.
+Buffer import_dlpack(DLPackLegacyTensor tensor, StreamRef stream, bool writable = false);
+
+/// Hands a Buffer out: versioned, with flags; strides always written, canonical where they mean nothing;
+/// byte_offset 0. The tensor shares the owner. `copied` sets the IS_COPIED flag.
+/// Throws: BufferError for foreign byte order, structs, suboffsets, strides that are no multiple of itemsize.
+DLPackTensor export_dlpack(const Buffer& buffer, bool copied = false);
+/// Throws: also BufferError for a read-only buffer, which the legacy struct cannot say.
+DLPackLegacyTensor export_dlpack_legacy(const Buffer& buffer);
+
+}  // namespace strideport

@@ -1,0 +1,115 @@
+/// PEP 3118 formats: what one element is, as text and as offsets, sizes and alignments.
+///
+/// `Format` is an immutable handle, cheap to copy: formats of a single native scalar live in a static table and
+/// need no memory. Parsing takes linear time, nests at most 64 deep and checks every sum and product; the whole
+/// grammar is in docs/formats.md. Nothing here touches the memory that a format describes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "strideport/dtype.hpp"
+
+namespace strideport {
+
+enum class ByteOrder : uint8_t { little, big };
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+inline constexpr ByteOrder kNativeOrder = ByteOrder::big;
+#else
+inline constexpr ByteOrder kNativeOrder = ByteOrder::little;
+#endif
+
+/// What an item is. The grammar's letters are many (`i l q n` may be one type); kinds are few.
+enum class ItemKind : uint8_t {
+  integer,           ///< b h i l q n
+  unsigned_integer,  ///< B H I L Q N
+  boolean,           ///< ?
+  floating,          ///< e f d g
+  complex,           ///< Zf Zd Zg, F D G
+  character,         ///< c: bytes of length 1
+  bytes,             ///< s: a byte string of fixed length
+  pascal,            ///< p: a length byte, then bytes
+  text,              ///< u (UCS-2) and w (UCS-4): fixed-length text
+  bits,              ///< t: a bit count
+  pointer,           ///< P, and & followed by the format it points at
+  function,          ///< X{}
+  object,            ///< O: a reference to a Python object
+  structure,         ///< T{...}, and a top level of several items
+  padding,           ///< x: bytes without a value
+  opaque,            ///< bytes of itemsize, where the format and the itemsize disagree
+};
+
+struct FormatField;
+
+/// One node of a parsed format: a scalar, or a structure with fields; with a shape, a sub-array of them.
+struct FormatItem {
+  ItemKind kind = ItemKind::unsigned_integer;
+  char code = 'B';                    ///< the struct code, without Z ('f' for Zf); 'T' for structures
+  ByteOrder order = kNativeOrder;     ///< of the bytes of one scalar
+  int64_t size = 1;                   ///< bytes of one item: one scalar or one structure, sub-array excluded
+  int64_t alignment = 1;              ///< bytes; 1 outside of '@'
+  int64_t count = 1;                  ///< length of s, p, u, w, t, x: "8s" has count 8 (size 8, one value)
+  std::vector<int64_t> shape;         ///< extents of a sub-array, "(2,3)i"; empty for none
+  std::vector<FormatField> fields;    ///< of a structure, in order of offset, padding left out
+  std::shared_ptr<const FormatItem> target;  ///< what & points at
+
+  /// Units: bytes of the whole item: size times the sub-array's extents.
+  int64_t total_size() const noexcept;
+  /// True if this item, or any inside it, is an `O`.
+  bool has_references() const noexcept;
+};
+
+/// A member of a structure. `repeat` > 1 is that many values side by side ("3i" without a name).
+struct FormatField {
+  std::string name;  ///< empty for none
+  int64_t offset = 0;  ///< bytes from the start of the structure
+  int64_t repeat = 1;
+  FormatItem item;
+};
+
+/// An immutable, parsed format. A default-constructed one is empty: "no PEP 3118 spelling".
+class Format {
+ public:
+  Format() noexcept = default;
+
+  /// Cost:   linear in the text; nothing allocated for one native scalar.
+  /// Throws: InvalidArgument naming the position and what was expected there.
+  static Format parse(std::string_view text);
+
+  /// The native format of a DType; empty where PEP 3118 cannot spell it (bfloat16, float8, lanes > 1, ...).
+  static Format of(DType dtype) noexcept;
+
+  /// `itemsize` bytes without meaning, keeping the producer's text (ctypes bit-fields, wrong itemsizes).
+  static Format opaque(std::string_view text, int64_t itemsize);
+
+  explicit operator bool() const noexcept { return data_ != nullptr; }
+
+  /// The text as it came in. It stays valid while any copy of this handle lives, and ends with a NUL.
+  const std::string& text() const noexcept;
+  /// The same structure printed canonically: two formats of equal meaning print equal.
+  std::string canonical() const;
+  const FormatItem& item() const noexcept;
+  int64_t itemsize() const noexcept;
+  int64_t alignment() const noexcept;
+  /// The DLPack type of one native scalar; none for everything else.
+  DType dtype() const noexcept;
+  bool has_references() const noexcept;
+
+  /// True if elements mean the same: equal kinds, sizes, offsets and byte orders ("l" and "q" on LP64; names
+  /// count). Two empty formats are equal.
+  friend bool operator==(const Format& a, const Format& b);
+
+ private:
+  struct Data;
+  explicit Format(std::shared_ptr<const Data> data) noexcept : data_(std::move(data)) {}
+  std::shared_ptr<const Data> data_;
+};
+
+/// Counterpart of PyBuffer_SizeFromFormat. Units: bytes. Throws: InvalidArgument as `Format::parse`.
+int64_t size_from_format(std::string_view text);
+
+}  // namespace strideport

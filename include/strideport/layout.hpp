@@ -1,0 +1,47 @@
+/// Arithmetic on shapes and strides alone: no memory, no element types, no devices.
+///
+/// Units: extents count elements, strides and offsets count bytes and may have either sign. The stride of an
+/// extent of 1 and every stride of an empty shape are meaningless, and no function here looks at them.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace strideport {
+
+/// PyBUF_MAX_NDIM.
+inline constexpr int kMaxNdim = 64;
+
+/// C: last dimension densest; F: first; A: either; K: that of the source, its gaps closed.
+enum class Order : char { C = 'C', F = 'F', A = 'A', K = 'K' };
+
+/// Bytes [lower, upper) around the first element that the elements of a layout occupy; lower <= 0.
+struct OffsetBounds {
+  int64_t lower = 0;
+  int64_t upper = 0;
+  friend constexpr bool operator==(const OffsetBounds&, const OffsetBounds&) = default;
+};
+
+/// Product of the extents: 1 for no dimension.
+/// Throws: InvalidArgument for a negative extent or a product over int64. A product that contains a 0 is 0,
+///         but extents left of it must still not overflow among themselves.
+int64_t element_count(std::span<const int64_t> shape);
+
+/// Counterpart of PyBuffer_FillContiguousStrides. Shapes: `strides` has shape.size() entries.
+/// Order A and K mean C here. Throws: InvalidArgument as `element_count`, or if strides overflow.
+void contiguous_strides(std::span<const int64_t> shape, int64_t itemsize, Order order, std::span<int64_t> strides);
+
+/// Counterpart of PyBuffer_IsContiguous without suboffsets. Empty shapes are contiguous in every order. K asks
+/// whether the elements fill one gapless block, dimensions in any order and strides of any sign.
+bool is_contiguous(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t itemsize,
+                   Order order) noexcept;
+
+/// The bytes that a layout can reach. Throws: InvalidArgument where an offset overflows int64.
+OffsetBounds offset_bounds(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t itemsize);
+
+/// True if two different indices of one layout share a byte.
+/// Cost: sorts the strides, which settles ordinary layouts; interleaved ones are searched, within a fixed bound
+///       of work, past which the answer is true.
+bool overlaps_itself(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t itemsize);
+
+}  // namespace strideport

@@ -1,0 +1,90 @@
+/// Views of views: slicing, permuting, reshaping, casting. Pure: the same memory, another descriptor.
+///
+/// Each function exists once, on `BufferView`; `ViewOperations` gives `Buffer` the same as members that keep the
+/// owner. What a layout cannot express without a copy is a BufferError naming the axis and the call that copies.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "strideport/buffer_view.hpp"
+
+namespace strideport {
+
+/// A Python slice; an absent bound has Python's meaning for the sign of `step`.
+struct Slice {
+  std::optional<int64_t> start;
+  std::optional<int64_t> stop;
+  int64_t step = 1;
+};
+
+/// Restricts one axis. Bounds are clipped as Python clips them; a negative step reverses.
+/// Throws: InvalidArgument for step 0; OutOfRange for a bad axis (negative ones count from the end);
+///         BufferError where a suboffset would become negative.
+BufferView slice(const BufferView& view, int axis, const Slice& range);
+
+/// Fixes one axis at an index (negative counts from the end) and drops it. Reads a row pointer where the axis is
+/// the first indirect one. Throws: OutOfRange; BufferError where two dereferences would have to merge.
+BufferView index(const BufferView& view, int axis, int64_t position);
+
+/// Reverses one axis.
+BufferView flip(const BufferView& view, int axis);
+
+/// Reorders axes: axis i of the result is `axes[i]` of the view. Throws: InvalidArgument unless a permutation;
+/// BufferError where an axis would cross an indirect one.
+BufferView permute(const BufferView& view, std::span<const int> axes);
+
+/// `permute` with all axes reversed.
+BufferView transpose(const BufferView& view);
+
+/// Broadcasts as NumPy does: new axes in front, extents of 1 repeated with stride 0. The result is read-only where
+/// elements repeat. Throws: InvalidArgument naming the axis that fits neither.
+BufferView expand(const BufferView& view, std::span<const int64_t> shape);
+
+/// Drops one axis of extent 1, or all of them. Throws: InvalidArgument if the axis is longer.
+BufferView squeeze(const BufferView& view, std::optional<int> axis = std::nullopt);
+
+/// Adds an axis of extent 1 before `axis`.
+BufferView unsqueeze(const BufferView& view, int axis);
+
+/// Same elements in C order under another shape, one extent may be -1. Throws: InvalidArgument if the counts
+/// differ; BufferError where no strides express it (then `.contiguous()` first).
+BufferView reshape(const BufferView& view, std::span<const int64_t> shape);
+
+/// Reads the same bytes as another element type; the last axis is rescaled, and must be dense where the size
+/// changes. Throws: BufferError where the bytes do not divide; TypeMismatch for formats with references.
+BufferView cast(const BufferView& view, const Format& format, DType dtype);
+BufferView cast(const BufferView& view, DType dtype);
+BufferView cast(const BufferView& view, const Format& format);
+
+/// The same view, read-only.
+BufferView toreadonly(const BufferView& view);
+
+/// The operations as members, for a class with `view()` and `rebind(BufferView)`.
+template <class Self>
+class ViewOperations {
+ public:
+  Self slice(int axis, const Slice& range) const { return re(strideport::slice(v(), axis, range)); }
+  Self index(int axis, int64_t position) const { return re(strideport::index(v(), axis, position)); }
+  Self flip(int axis) const { return re(strideport::flip(v(), axis)); }
+  Self permute(std::span<const int> axes) const { return re(strideport::permute(v(), axes)); }
+  Self permute(std::initializer_list<int> axes) const { return permute(std::span(axes.begin(), axes.size())); }
+  Self transpose() const { return re(strideport::transpose(v())); }
+  Self expand(std::span<const int64_t> shape) const { return re(strideport::expand(v(), shape)); }
+  Self squeeze(std::optional<int> axis = std::nullopt) const { return re(strideport::squeeze(v(), axis)); }
+  Self unsqueeze(int axis) const { return re(strideport::unsqueeze(v(), axis)); }
+  Self reshape(std::span<const int64_t> shape) const { return re(strideport::reshape(v(), shape)); }
+  Self reshape(std::initializer_list<int64_t> shape) const { return reshape(std::span(shape.begin(), shape.size())); }
+  Self cast(DType dtype) const { return re(strideport::cast(v(), dtype)); }
+  Self cast(const Format& format) const { return re(strideport::cast(v(), format)); }
+  Self toreadonly() const { return re(strideport::toreadonly(v())); }
+
+ private:
+  const Self& self() const { return static_cast<const Self&>(*this); }
+  const BufferView& v() const { return self().view(); }
+  Self re(BufferView view) const { return self().rebind(std::move(view)); }
+};
+
+}  // namespace strideport

@@ -1,0 +1,96 @@
+/// The Python object behind `strideport.Buffer`, and the lease that keeps foreign memory alive.
+///
+/// An import makes a root: a BufferObject that holds the lease itself (one allocation). Views of it (slices,
+/// permutations, casts) are BufferObjects that hold a reference to the root. The lease ends, exactly once, when
+/// its last user goes: each unreleased BufferObject on it is one user, each DLPack export another. So
+/// `root.release()` with slices alive ends nothing but the root, as with memoryview.
+#pragma once
+
+#include <Python.h>
+
+#include <atomic>
+#include <memory>
+
+#include "strideport/strideport.hpp"
+
+namespace strideport::python {
+
+/// What keeps a root's memory alive. At most one of `master.obj` and `owner` is set; `keepalive` may join either.
+struct Lease {
+  Py_buffer master{};               ///< buffer protocol: released by PyBuffer_Release
+  bool has_master = false;
+  std::shared_ptr<void> owner;      ///< C++: DLPack imports, memory of our own
+  PyObject* keepalive = nullptr;    ///< any other object: array interface, from_pointer(owner=)
+  PyObject* obj = nullptr;          ///< what `Buffer.obj` shows; strong; may be null (None)
+  std::atomic<Py_ssize_t> users{0};
+};
+
+struct BufferObject {
+  PyObject_HEAD
+  BufferView view;
+  StreamRef stream;
+  BufferObject* root;   ///< strong reference; null in a root itself and in a released view
+  Lease* lease_ptr;     ///< the root's `lease`, or null once released
+  PyObject* weakrefs;
+  Py_hash_t hash;       ///< -1 until computed
+  Py_ssize_t exports;   ///< Py_buffers handed out by this very object
+  bool constructed;     ///< C++ members are alive (tp_alloc gives zeroed bytes)
+  Lease lease;          ///< used by roots only
+};
+
+/// What one imported module needs; reached from any BufferObject through its type.
+struct ModuleState {
+  PyTypeObject* buffer_type;
+  PyObject* device_error;
+  PyObject* dtype_class;  ///< strideport._dtype.DType, imported at first use
+};
+
+ModuleState* state_of_module(PyObject* module) noexcept;
+ModuleState* state_of(const BufferObject* self) noexcept;
+
+inline BufferObject* as_buffer(PyObject* object) noexcept { return reinterpret_cast<BufferObject*>(object); }
+inline PyObject* as_object(BufferObject* object) noexcept { return reinterpret_cast<PyObject*>(object); }
+
+// buffer_type.cpp ---------------------------------------------------------------------------------------------
+
+/// Makes the type. Returns null with the error set on failure.
+PyTypeObject* make_buffer_type(PyObject* module);
+
+/// A new root without a lease: the caller fills `lease`, then sets `view`. Throws PythonError.
+BufferObject* new_root(ModuleState* state);
+
+/// A root over C++ memory. `obj` (borrowed, may be null) is what `.obj` shows. Throws PythonError.
+PyObject* wrap(ModuleState* state, Buffer buffer, PyObject* obj);
+
+/// Another view on the lease of `self`. Throws PythonError.
+PyObject* new_view(BufferObject* self, BufferView view);
+
+/// A C++ Buffer over the same memory that keeps the lease: from any thread, with or without the GIL, and leaking
+/// rather than crashing once the interpreter finalises.
+Buffer share(BufferObject* self);
+
+/// Throws PythonError with memoryview's ValueError where `self` is released.
+const BufferView& live_view(BufferObject* self);
+
+/// Ends this object's use of its lease. Throws BufferError while buffer exports of it live.
+void release(BufferObject* self);
+
+// asbuffer.cpp ------------------------------------------------------------------------------------------------
+
+enum class Writable { any, required, refused };  // writable=None, True, False
+
+/// Imports any object through the first protocol that works (DESIGN section 8). A BufferObject gives a new view
+/// on its lease. Throws PythonError.
+PyObject* import_object(ModuleState* state, PyObject* object, Writable writable);
+
+// elements.cpp ------------------------------------------------------------------------------------------------
+
+/// One element at host address `item` as a Python value: a number, bytes, a tuple for a struct, a list for a
+/// sub-array, a float for bfloat16 and float8. Throws PythonError.
+PyObject* unpack(const BufferView& view, const void* item);
+
+/// Writes a Python value to the host address `item`. Throws PythonError with memoryview's exception types; nothing is
+/// written then.
+void pack(const BufferView& view, void* item, PyObject* value);
+
+}  // namespace strideport::python
