@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <memory>
+#include <utility>
 
 #include "strideport/strideport.hpp"
 
@@ -25,6 +26,7 @@ struct Lease {
   std::atomic<Py_ssize_t> users{0};
 };
 
+/// Never copied or assigned: it is made by `new_root` and `new_view` alone and lives in memory of tp_alloc.
 struct BufferObject {
   PyObject_HEAD
   BufferView view;
@@ -41,6 +43,7 @@ struct BufferObject {
 /// What one imported module needs; reached from any BufferObject through its type.
 struct ModuleState {
   PyTypeObject* buffer_type;
+  PyTypeObject* iterator_type;
   PyObject* device_error;
   PyObject* dtype_class;  ///< strideport._dtype.DType, imported at first use
 };
@@ -75,6 +78,34 @@ const BufferView& live_view(BufferObject* self);
 /// Ends this object's use of its lease. Throws BufferError while buffer exports of it live.
 void release(BufferObject* self);
 
+/// One more user of a lease, for as long as foreign code (__index__, __eq__, another thread) could release `self`
+/// while its memory is touched. Needs the GIL on both ends.
+class LeaseHold {
+ public:
+  explicit LeaseHold(BufferObject* self);  ///< throws PythonError where `self` is released
+  ~LeaseHold();
+  LeaseHold(const LeaseHold&) = delete;
+  LeaseHold& operator=(const LeaseHold&) = delete;
+
+ private:
+  BufferObject* root_;
+};
+
+/// Drops the GIL while it lives, where `bytes` are enough to be worth it. Hold the leases first.
+class GilRelease {
+ public:
+  static constexpr int64_t kThresholdBytes = 256 * 1024;
+  explicit GilRelease(int64_t bytes) noexcept : saved_(bytes >= kThresholdBytes ? PyEval_SaveThread() : nullptr) {}
+  ~GilRelease() {
+    if (saved_ != nullptr) PyEval_RestoreThread(saved_);
+  }
+  GilRelease(const GilRelease&) = delete;
+  GilRelease& operator=(const GilRelease&) = delete;
+
+ private:
+  PyThreadState* saved_;
+};
+
 // asbuffer.cpp ------------------------------------------------------------------------------------------------
 
 enum class Writable { any, required, refused };  // writable=None, True, False
@@ -89,8 +120,9 @@ PyObject* import_object(ModuleState* state, PyObject* object, Writable writable)
 /// sub-array, a float for bfloat16 and float8. Throws PythonError.
 PyObject* unpack(const BufferView& view, const void* item);
 
-/// Writes a Python value to the host address `item`. Throws PythonError with memoryview's exception types; nothing is
-/// written then.
+/// Writes a Python value to the host address `item`, which may be a scratch of itemsize bytes: foreign code runs in
+/// here, so whoever packs into foreign memory holds the lease. Padding is left as it is. Throws PythonError with
+/// memoryview's exception types; what it wrote is undefined then.
 void pack(const BufferView& view, void* item, PyObject* value);
 
 }  // namespace strideport::python
