@@ -1,0 +1,33 @@
+# Every option of the project, with its default. As a subproject we build the library and nothing else.
+option(BUILD_SHARED_LIBS "Build strideport as a shared library" OFF)
+option(STRIDEPORT_CUDA "Build the device side (not there yet: only OFF works)" OFF)
+option(STRIDEPORT_PYTHON "Build the Python module" OFF)
+option(STRIDEPORT_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
+option(STRIDEPORT_SAMPLES "Build the samples" ${PROJECT_IS_TOP_LEVEL})
+option(STRIDEPORT_BENCH "Build the benchmarks" OFF)
+option(STRIDEPORT_WERROR "Treat warnings as errors" ${PROJECT_IS_TOP_LEVEL})
+option(STRIDEPORT_INSTALL "Make install rules for the library" ${PROJECT_IS_TOP_LEVEL})
+option(STRIDEPORT_CCACHE "Compile through ccache where it is present" ${PROJECT_IS_TOP_LEVEL})
+option(STRIDEPORT_STATIC_LIBSTDCXX "Link libstdc++ statically into the Python module, as wheels do" OFF)
+set(STRIDEPORT_SANITIZE "" CACHE STRING "address (with undefined behaviour), thread, or nothing")
+set_property(CACHE STRIDEPORT_SANITIZE PROPERTY STRINGS "" address thread)
+
+if(STRIDEPORT_CUDA)
+  message(FATAL_ERROR "STRIDEPORT_CUDA=ON: this version has no device side (no kernels, no driver table). "
+                      "Configure with -DSTRIDEPORT_CUDA=OFF.")
+endif()
+
+if(PROJECT_IS_TOP_LEVEL)
+  get_property(is_multi_config GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
+  if(NOT is_multi_config AND NOT CMAKE_BUILD_TYPE)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug, Release, RelWithDebInfo or MinSizeRel" FORCE)
+  endif()
+  set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+endif()
+
+if(STRIDEPORT_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  find_program(STRIDEPORT_CCACHE_PROGRAM ccache)
+  if(STRIDEPORT_CCACHE_PROGRAM)
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${STRIDEPORT_CCACHE_PROGRAM}")
+  endif()
+endif()
