@@ -1,1 +1,236 @@
-// Written by its helper in this session.
+// DLPack in. Everything is checked from the struct alone, in the order version, flags, device, dtype, shape, strides,
+// address: the memory that a tensor describes is never read here. Until the last statement of an import the tensor
+// sits in its unique_ptr, so that every way out, std::bad_alloc included, calls the deleter once.
+#include <dlpack/dlpack.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <numeric>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "strideport/dlpack.hpp"
+#include "strideport/error.hpp"
+
+namespace strideport {
+namespace {
+
+constexpr uint64_t kKnownFlags =
+    DLPACK_FLAG_BITMASK_READ_ONLY | DLPACK_FLAG_BITMASK_IS_COPIED | DLPACK_FLAG_BITMASK_IS_SUBBYTE_TYPE_PADDED;
+
+/// DLPack's names, for messages; nullptr for a number that DLPack 1.3 does not give.
+const char* device_name(int32_t type) noexcept {
+  static constexpr const char* kNames[] = {
+      nullptr, "CPU", "CUDA", "CUDAHost", "OpenCL", nullptr,       nullptr,  "Vulkan", "Metal",   "VPI",
+      "ROCM",  "ROCMHost", "ExtDev", "CUDAManaged", "OneAPI", "WebGPU", "Hexagon", "MAIA", "Trn"};
+  return type >= 0 && type < static_cast<int32_t>(std::size(kNames)) ? kNames[type] : nullptr;
+}
+
+std::string entry(const char* array, size_t index, int64_t value) {
+  return std::string(array) + "[" + std::to_string(index) + "] = " + std::to_string(value);
+}
+
+std::string refusal(int32_t type) {
+  const std::string number = "DLPack: device type " + std::to_string(type);
+  const char* name = device_name(type);
+  if (name == nullptr) return number + " is unknown to DLPack 1.3";
+  const std::string named = number + " (kDL" + name + ") ";
+  const std::string fix = ": copy to the CPU at the producer";
+  if (type != kDLCUDA && type != kDLExtDev) return named + "is not supported" + fix;
+  return named + "needs the device side, and this Strideport was built without it" + fix;
+}
+
+Device import_device(DLDevice device) {
+  const auto type = static_cast<int32_t>(device.device_type);
+  switch (type) {
+    case kDLCPU:
+      return {DeviceType::cpu, 0};  // DLPack gives host memory index 0; producers that number CPUs mean no other memory
+    case kDLCUDAHost:
+    case kDLCUDAManaged:
+      if (device.device_id < 0) {
+        throw InvalidArgument("DLPack: device_id " + std::to_string(device.device_id) + " of kDL" +
+                              device_name(type) + " memory is negative");
+      }
+      return {static_cast<DeviceType>(type), device.device_id};
+    default:
+      throw BufferError(refusal(type));
+  }
+}
+
+/// One element as this library sees it: `fold` neighbours of the tensor's last axis make one of `dtype`.
+struct Element {
+  DType dtype;
+  bool padded = false;
+  int64_t fold = 1;
+};
+
+/// Packed elements have no address of their own, so as many as fill whole bytes become the lanes of one.
+Element fold_packed(DType dtype) {
+  const int64_t fold = 8 / std::gcd(int64_t{dtype.bits} * dtype.lanes, int64_t{8});
+  const int64_t lanes = fold * dtype.lanes;
+  if (lanes > std::numeric_limits<uint16_t>::max()) {
+    throw BufferError("DLPack: " + to_string(dtype) + " fills bytes only with " + std::to_string(lanes) +
+                      " lanes, over the limit of 65535");
+  }
+  return {{dtype.code, dtype.bits, static_cast<uint16_t>(lanes)}, false, fold};
+}
+
+Element import_element(DLDataType type, bool padded) {
+  const DType dtype{static_cast<TypeCode>(type.code), type.bits, type.lanes};
+  if (type.lanes == 0 || type.bits == 0 || !is_known(dtype)) {
+    throw BufferError("DLPack: dtype code " + std::to_string(type.code) + " with " + std::to_string(type.bits) +
+                      " bits and " + std::to_string(type.lanes) + " lanes is unknown to DLPack 1.3");
+  }
+  if (!dtype.is_subbyte()) return {dtype};
+  if (!padded) return int64_t{dtype.bits} * dtype.lanes % 8 == 0 ? Element{dtype} : fold_packed(dtype);
+  if (dtype.lanes > 1) {
+    throw BufferError("DLPack: padded " + to_string(dtype) +
+                      " does not say whether lanes or elements take whole bytes: export it with one lane");
+  }
+  return {dtype, true};
+}
+
+std::span<const int64_t> import_shape(const DLTensor& tensor) {
+  const auto fail = [&](const char* rule) { return "DLPack: ndim " + std::to_string(tensor.ndim) + rule; };
+  if (tensor.ndim < 0) throw InvalidArgument(fail(" is negative"));
+  if (tensor.ndim > kMaxNdim) throw BufferError(fail(" is over the limit of 64 dimensions"));
+  if (tensor.ndim == 0) return {};
+  if (tensor.shape == nullptr) throw InvalidArgument(fail(", but shape is NULL"));
+  const std::span<const int64_t> shape(tensor.shape, static_cast<size_t>(tensor.ndim));
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (shape[i] < 0) throw InvalidArgument("DLPack: " + entry("shape", i, shape[i]) + " is negative");
+  }
+  return shape;
+}
+
+/// A shape in elements of ours, and its strides in bytes.
+struct Layout {
+  // Left uninitialised past ndim: an import is on the hot path of every exchange, and this is a kilobyte.
+  int64_t shape[kMaxNdim];
+  int64_t strides[kMaxNdim];
+};
+
+/// Throws unless the last axis holds whole groups of packed elements, side by side.
+void fold_last_axis(const DLTensor& tensor, const Element& element, bool empty, Layout& layout) {
+  const std::string rule = "DLPack: packed elements of " + std::to_string(element.dtype.bits) + " bits come in " +
+                           std::to_string(element.fold) + " at a time along a dense last axis";
+  if (tensor.ndim == 0) throw BufferError(rule + ", but the tensor has no axis: export it padded");
+  const auto last = static_cast<size_t>(tensor.ndim - 1);
+  if (tensor.shape[last] % element.fold != 0) {
+    throw BufferError(rule + ", but " + entry("shape", last, tensor.shape[last]) + ": export it padded");
+  }
+  if (tensor.strides != nullptr && !empty && tensor.strides[last] != 1) {
+    throw BufferError(rule + ", but " + entry("strides", last, tensor.strides[last]) +
+                      ": make it contiguous at the producer");
+  }
+  layout.shape[last] = tensor.shape[last] / element.fold;
+}
+
+/// Elements to bytes, the one place where that happens on the way in. Strides that mean nothing (extents of 1, empty
+/// tensors) are kept where they can be said in bytes, and are canonical where not: they make no tensor malformed.
+void import_strides(const DLTensor& tensor, const Element& element, bool empty, Layout& layout) {
+  const auto ndim = static_cast<size_t>(tensor.ndim);
+  const int64_t itemsize = element.dtype.itemsize();
+  contiguous_strides({layout.shape, ndim}, itemsize, Order::C, {layout.strides, ndim});
+  if (tensor.strides == nullptr) return;  // before DLPack 1.2: C order
+  const size_t unfolded = element.fold > 1 ? ndim - 1 : ndim;
+  for (size_t i = 0; i < unfolded; ++i) {
+    const int64_t stride = tensor.strides[i];
+    const bool whole = stride % element.fold == 0;
+    int64_t bytes = 0;
+    const bool fits = !__builtin_mul_overflow(stride / element.fold, itemsize, &bytes);
+    if (whole && fits) {
+      layout.strides[i] = bytes;
+    } else if (!empty && layout.shape[i] > 1) {
+      if (fits) throw BufferError("DLPack: " + entry("strides", i, stride) + " of packed elements ends inside a byte");
+      throw InvalidArgument("DLPack: " + entry("strides", i, stride) + " times itemsize " +
+                            std::to_string(itemsize) + " overflows int64");
+    }
+  }
+}
+
+/// Address of the first element. Throws where it, or an element reached from it, lies outside of the address space.
+void* import_address(const DLTensor& tensor, bool empty, OffsetBounds bounds) {
+  if (tensor.data == nullptr) {
+    if (empty) return nullptr;
+    throw InvalidArgument("DLPack: data is NULL, but the tensor is not empty");
+  }
+  const auto data = reinterpret_cast<uintptr_t>(tensor.data);
+  uintptr_t first = 0, end = 0;
+  if (__builtin_add_overflow(data, tensor.byte_offset, &first)) {
+    throw InvalidArgument("DLPack: byte_offset " + std::to_string(tensor.byte_offset) +
+                          " added to data overflows the address");
+  }
+  if (first < uintptr_t{0} - static_cast<uintptr_t>(bounds.lower) && bounds.lower < 0) {
+    throw InvalidArgument("DLPack: strides reach " + std::to_string(bounds.lower) + " bytes, below address 0");
+  }
+  if (__builtin_add_overflow(first, static_cast<uintptr_t>(bounds.upper), &end)) {
+    throw InvalidArgument("DLPack: strides reach " + std::to_string(bounds.upper) + " bytes, past the last address");
+  }
+  return reinterpret_cast<void*>(first);
+}
+
+BufferView describe(const DLTensor& tensor, bool readonly, bool padded) {
+  ViewSpec spec;
+  spec.device = import_device(tensor.device);
+  const Element element = import_element(tensor.dtype, padded);
+  const std::span<const int64_t> shape = import_shape(tensor);
+  const bool empty = element_count(shape) == 0;
+  Layout layout;
+  std::copy(shape.begin(), shape.end(), layout.shape);
+  if (element.fold > 1) fold_last_axis(tensor, element, empty, layout);
+  import_strides(tensor, element, empty, layout);
+  spec.shape = {layout.shape, shape.size()};
+  spec.strides = {layout.strides, shape.size()};
+  spec.dtype = element.dtype;
+  spec.itemsize = element.dtype.itemsize();
+  spec.format = Format::of(element.dtype);
+  spec.readonly = readonly;
+  spec.padded = element.padded;
+  spec.buf = import_address(tensor, empty, offset_bounds(spec.shape, spec.strides, spec.itemsize));
+  return BufferView::create(spec);
+}
+
+template <class Tensor>
+void call_deleter(Tensor* tensor) noexcept {
+  if (tensor != nullptr && tensor->deleter != nullptr) tensor->deleter(tensor);
+}
+
+/// std::shared_ptr takes from a std::unique_ptr only once its control block exists: where there is no memory for one,
+/// the tensor stays with the caller, whose destructor calls the deleter.
+template <class Tensor>
+Buffer own(BufferView view, Tensor tensor, StreamRef stream) {
+  return Buffer(std::move(view), std::shared_ptr<void>(std::move(tensor)), stream);
+}
+
+}  // namespace
+
+void DLPackDeleter::operator()(DLManagedTensorVersioned* tensor) const noexcept { call_deleter(tensor); }
+void DLPackDeleter::operator()(DLManagedTensor* tensor) const noexcept { call_deleter(tensor); }
+
+Buffer import_dlpack(DLPackTensor tensor, StreamRef stream) {
+  if (!tensor) throw InvalidArgument("DLPack: the tensor is NULL");
+  if (tensor->version.major != DLPACK_MAJOR_VERSION) {
+    throw BufferError("DLPack: the tensor has version " + std::to_string(tensor->version.major) + "." +
+                      std::to_string(tensor->version.minor) + ", and only 1.x can be read");
+  }
+  // A flag may change what the other fields mean, as IS_SUBBYTE_TYPE_PADDED does: one that is not known is refused.
+  if (const uint64_t unknown = tensor->flags & ~kKnownFlags; unknown != 0) {
+    throw BufferError("DLPack: flags " + std::to_string(tensor->flags) + " hold the bits " +
+                      std::to_string(unknown) + ", unknown to DLPack 1.3");
+  }
+  const bool readonly = (tensor->flags & DLPACK_FLAG_BITMASK_READ_ONLY) != 0;
+  const bool padded = (tensor->flags & DLPACK_FLAG_BITMASK_IS_SUBBYTE_TYPE_PADDED) != 0;
+  BufferView view = describe(tensor->dl_tensor, readonly, padded);
+  return own(std::move(view), std::move(tensor), stream);
+}
+
+Buffer import_dlpack(DLPackLegacyTensor tensor, StreamRef stream, bool writable) {
+  if (!tensor) throw InvalidArgument("DLPack: the tensor is NULL");
+  BufferView view = describe(tensor->dl_tensor, !writable, false);
+  return own(std::move(view), std::move(tensor), stream);
+}
+
+}  // namespace strideport
