@@ -1,0 +1,153 @@
+#!/usr/bin/env bash
+# Sets everything up, builds, and runs the tests.
+set -euo pipefail
+
+usage() {
+  cat <<'HELP'
+usage: bash tests/run.sh [--label L]... [--sanitize address|thread] [--slow] [--torch] [--help]
+
+Installs what is missing, builds Strideport, and runs the C++ tests (ctest) and the Python tests (pytest), the latter on
+every CPython of 3.11 or newer that is on PATH or under pyenv, all with one and the same module. System packages come
+through apt-get where root or sudo allows, Python packages into .venv and, for the other interpreters, .venv-<version>.
+A second run finds everything in place.
+
+  --label L      only tests with this label: cpu, python, sample, slow; may be given more than once
+  --sanitize S   build with a sanitizer, address (with undefined behaviour) or thread, and run the C++ tests
+  --slow         slow tests too
+  --torch        install PyTorch too (about 5 GB); its tests run anyway where .venv has it
+  --help         this text
+
+STRIDEPORT_PYTHON chooses the default interpreter: python3 on PATH otherwise, or the newest that pyenv has.
+STRIDEPORT_SEED seeds the random tests, which print the seed that they took.
+HELP
+}
+
+arguments=("$@")
+labels=()
+sanitize=
+slow=no
+torch=no
+bad_usage() {
+  printf 'error: %s\n\n' "$1" >&2
+  usage >&2
+  exit 2
+}
+while (($#)); do
+  case $1 in
+    --label) [[ ${2:-} =~ ^(cpu|python|sample|slow)$ ]] || bad_usage "--label wants cpu, python, sample or slow"
+      labels+=("$2") && shift ;;
+    --sanitize) [[ ${2:-} =~ ^(address|thread)$ ]] || bad_usage "--sanitize wants address or thread"
+      sanitize=$2 && shift ;;
+    --slow) slow=yes ;;
+    --torch) torch=yes ;;
+    -h | --help) usage && exit ;;
+    *) bad_usage "unknown argument $1" ;;
+  esac
+  shift
+done
+[[ " ${labels[*]} " != *" slow "* ]] || slow=yes
+
+# shellcheck source=.ci/setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../.ci/setup.sh"
+
+# wants LABEL: whether tests with it are to run.
+wants() { ((${#labels[@]} == 0)) || [[ " ${labels[*]} " == *" $1 "* ]]; }
+
+install_system compiler cmake ninja python venv python_headers googletest -- eigen ccache
+make_venv "$venv" "$python"
+pip_install "$venv" "$root/tests/requirements.txt"
+[[ $torch == no ]] || pip_install "$venv" "$root/.ci/requirements-torch.txt"
+
+preset=${sanitize:-release}
+# Recent kernels spread a program's mappings wider than ThreadSanitizer's shadow memory allows for.
+if [[ $sanitize == thread && -z ${STRIDEPORT_UNSPREAD:-} ]] && setarch "$(uname -m)" -R true 2>/dev/null; then
+  STRIDEPORT_UNSPREAD=yes exec setarch "$(uname -m)" -R bash "${BASH_SOURCE[0]}" "${arguments[@]}"
+fi
+build "$preset"
+
+summary=()
+passed=0
+failed=0
+skipped=0
+
+# number_of PATTERN FILE: the number in the last match of PATTERN, or 0.
+number_of() { { grep -oE "$1" "$2" || echo 0; } | tail -n 1 | grep -oE '[0-9]+' | head -n 1; }
+
+# count TITLE PASSED FAILED SKIPPED STATUS: a suite that fails without a failed test has failed as a whole.
+count() {
+  local failures=$3
+  if [[ $5 != 0 && $failures == 0 ]]; then failures=1; fi
+  passed=$((passed + $2)) failed=$((failed + failures)) skipped=$((skipped + $4))
+  summary+=("$(printf '%-24s %6d passed %4d failed %4d skipped' "$1" "$2" "$failures" "$4")")
+}
+
+run_ctest() {
+  local log=$root/build/$preset/ctest.log status total failures skips
+  local -a filter=()
+  if ((${#labels[@]})); then filter+=(-L "^($(IFS='|' && echo "${labels[*]}"))\$"); fi
+  [[ $slow == yes ]] || filter+=(-LE '^slow$')
+  printf '\n'
+  say "ctest ${filter[*]}"
+  set +e
+  ctest --test-dir "$root/build/$preset" --output-on-failure --no-tests=ignore -j "$(nproc)" "${filter[@]}" \
+    </dev/null 2>&1 | tee "$log" | grep -vE '^ *(Start +[0-9]+:|[0-9]+/[0-9]+ Test .* Passed )'
+  status=${PIPESTATUS[0]}
+  set -e
+  total=$(number_of 'failed out of [0-9]+' "$log")
+  failures=$(number_of '[0-9]+ tests? failed out of' "$log")
+  skips=$(grep -cE '\((Skipped|Disabled)\)$' "$log" || true)
+  count "ctest $preset" $((total - failures - skips)) "$failures" "$skips" "$status"
+}
+
+# run_pytest TITLE INTERPRETER
+run_pytest() {
+  local log=$root/build/$preset/pytest.log status
+  local -a filter=(-m "not slow")
+  if [[ $slow == yes ]]; then filter=(); fi
+  if [[ ${labels[*]} == slow ]]; then filter=(-m slow); fi
+  printf '\n'
+  say "pytest on CPython $1"
+  set +e
+  (cd "$root" && PYTHONPATH=$root/build/$preset/python PYTHONDONTWRITEBYTECODE=1 "$2" -m pytest -q \
+    -o cache_dir="$root/build/$preset/pytest-cache" "${filter[@]}") </dev/null 2>&1 | tee "$log"
+  status=${PIPESTATUS[0]}
+  set -e
+  # The last line is pytest's own: "3 failed, 120 passed, 2 skipped in 4.56s".
+  tail -n 1 "$log" >"$log.end"
+  count "pytest $1" "$(number_of '[0-9]+ passed' "$log.end")" \
+    $(($(number_of '[0-9]+ failed' "$log.end") + $(number_of '[0-9]+ error' "$log.end"))) \
+    "$(number_of '[0-9]+ skipped' "$log.end")" "$status"
+}
+
+run_every_pytest() {
+  local default version kind executable
+  default=$(describe_python "$venv/bin/python" | cut -d' ' -f1)
+  run_pytest "$default" "$venv/bin/python"
+  while read -r version kind executable; do
+    [[ $version != "$default" ]] || continue
+    if [[ $kind == free-threaded ]]; then
+      note "CPython $version ($executable) is left out: a free-threaded one needs a module of its own"
+    else
+      make_venv "$venv-$version" "$executable" --without-pip
+      pip_install "$venv-$version" "$root/tests/requirements-other.txt"
+      run_pytest "$version" "$venv-$version/bin/python"
+    fi
+  done < <(every_python)
+}
+
+run_ctest
+if [[ -n $sanitize ]]; then
+  note "the Python tests are left out: they run without a sanitizer"
+else
+  publish "$preset"
+  if wants python || wants slow; then run_every_pytest; fi
+  "$venv/bin/python" -c 'import torch' 2>/dev/null ||
+    note "tests of exchange with PyTorch skipped themselves: 'bash tests/run.sh --torch' installs it (about 5 GB)"
+fi
+
+printf '\n'
+say "Tests"
+for line in "${summary[@]}"; do note "$line"; done
+printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+((passed > 0)) || die "no test ran: nothing has the label ${labels[*]}."
+((failed == 0))
