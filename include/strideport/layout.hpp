@@ -22,21 +22,28 @@ struct OffsetBounds {
   friend constexpr bool operator==(const OffsetBounds&, const OffsetBounds&) = default;
 };
 
-/// Product of the extents: 1 for no dimension.
-/// Throws: InvalidArgument for a negative extent or a product over int64. A product that contains a 0 is 0,
-///         but extents left of it must still not overflow among themselves.
+/// Product of the extents: 1 for no dimension; 0 where one of them is 0, however large the others are.
+/// Throws: InvalidArgument for a negative extent or a product over int64.
 int64_t element_count(std::span<const int64_t> shape);
 
 /// Counterpart of PyBuffer_FillContiguousStrides. Shapes: `strides` has shape.size() entries.
-/// Order A and K mean C here. Throws: InvalidArgument as `element_count`, or if strides overflow.
+/// Order A and K mean C here. In an empty shape, strides wider than the extent of 0 are 0, as CPython writes them.
+/// Throws: InvalidArgument for a negative extent, or where a stride that means something overflows.
 void contiguous_strides(std::span<const int64_t> shape, int64_t itemsize, Order order, std::span<int64_t> strides);
+
+/// The strides of a copy in order K: positive, without gaps, the axes in the source's order of |stride|, as NumPy's
+/// empty_like chooses them. Shapes: `strides` and `result` have shape.size() entries.
+/// Throws: InvalidArgument as `contiguous_strides`.
+void kept_strides(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t itemsize,
+                  std::span<int64_t> result);
 
 /// Counterpart of PyBuffer_IsContiguous without suboffsets. Empty shapes are contiguous in every order. K asks
 /// whether the elements fill one gapless block, dimensions in any order and strides of any sign.
 bool is_contiguous(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t itemsize,
                    Order order) noexcept;
 
-/// The bytes that a layout can reach. Throws: InvalidArgument where an offset overflows int64.
+/// The bytes that a layout can reach; {0, 0} for an empty one.
+/// Throws: InvalidArgument where an offset, or the distance of two elements, overflows int64.
 OffsetBounds offset_bounds(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t itemsize);
 
 /// True if two different indices of one layout share a byte.
