@@ -33,14 +33,14 @@ struct ViewSpec {
   void* buf = nullptr;                    ///< address of the element with all indices 0
   std::span<const int64_t> shape;         ///< empty for a scalar
   std::span<const int64_t> strides;       ///< bytes; empty means C-contiguous
-  std::span<const int64_t> suboffsets;    ///< empty, or one a dimension; negative means direct
+  std::span<const int64_t> suboffsets;    ///< empty, or one a dimension; negative means direct, all of them none
   int64_t itemsize = 1;                   ///< bytes
-  DType dtype;                            ///< none where only the format can say
-  Format format;                          ///< empty where PEP 3118 cannot say
+  DType dtype;                            ///< left out, it is the format's where that has one
+  Format format;                          ///< left out, it is the dtype's where PEP 3118 can spell it
   Device device;
   bool readonly = false;
   bool padded = false;                    ///< a sub-byte dtype takes a whole byte (DLPack's flag)
-  std::optional<MemoryRange> memory;      ///< checked against where known
+  std::optional<MemoryRange> memory;      ///< checked against where known; with suboffsets, up to the row pointers
 };
 
 class BufferView {
@@ -49,8 +49,8 @@ class BufferView {
   BufferView() noexcept;
 
   /// Throws: InvalidArgument naming rule and value: ndim over 64, negative extent or itemsize, an overflow, an
-  ///         element outside `memory`, dtype or format of another size than itemsize, nullptr with elements,
-  ///         packed sub-byte elements that do not fill bytes.
+  ///         element outside `memory` or past the end of the address space, dtype or format of another size than
+  ///         itemsize, nullptr with elements, packed sub-byte elements that do not fill bytes.
   static BufferView create(const ViewSpec& spec);
 
   /// A C-contiguous view of typed memory; const T makes it read-only.
@@ -98,16 +98,21 @@ class BufferView {
   int64_t element_count() const noexcept;
   bool empty() const noexcept { return len_ == 0; }
 
-  /// Counterpart of PyBuffer_IsContiguous: false with suboffsets, true when empty.
+  /// Counterpart of PyBuffer_IsContiguous: false with suboffsets, even of an empty view; else true when empty.
   bool is_contiguous(Order order) const noexcept;
 
-  /// Counterpart of PyBuffer_GetPointer; follows suboffsets, which reads row pointers.
+  /// Counterpart of PyBuffer_GetPointer; follows suboffsets, which reads row pointers. Negative indices count from
+  /// the end.
   /// Throws: InvalidArgument unless one index a dimension; OutOfRange naming the axis; BufferError for
-  ///         suboffsets in memory that the host cannot read.
+  ///         suboffsets in memory that the host cannot read, and for a row pointer that is null.
   void* item_pointer(std::span<const int64_t> indices) const;
 
  private:
   friend class ViewBuilder;  // runtime/view_builder.hpp: the one writer of these members
+
+  struct Unset {};
+  explicit BufferView(Unset) noexcept {}  // NOLINT: shape and strides are the builder's to write
+  void become_empty() noexcept;
 
   static constexpr int kInlineNdim = 8;
   const int64_t* shape_data() const noexcept { return on_heap_ ? heap_ : inline_; }

@@ -1,0 +1,121 @@
+/// `ViewBuilder`: the one writer of a BufferView's members, for code that has already proved what it writes.
+///
+/// `BufferView::create` checks everything and costs accordingly; view operations and importers that derive a layout
+/// from a valid one start here instead. What `finish` needs to be true is listed at its declaration.
+#pragma once
+
+#include <algorithm>
+#include <cassert>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "strideport/buffer_view.hpp"
+
+namespace strideport {
+
+class ViewBuilder {
+ public:
+  /// A view with `ndim` dimensions, 0 to kMaxNdim, whose shape, strides and (if `indirect`) suboffsets are still to
+  /// be written. Host memory, writable, bytes without a type, buf null.
+  explicit ViewBuilder(int ndim, bool indirect = false) : view_(BufferView::Unset{}) { reserve(ndim, indirect); }
+
+  /// The same with buf, element type, device and flags of `like`.
+  ViewBuilder(const BufferView& like, int ndim, bool indirect = false) : ViewBuilder(ndim, indirect) {
+    view_.buf_ = like.buf_;
+    view_.itemsize_ = like.itemsize_;
+    view_.format_ = like.format_;
+    view_.dtype_ = like.dtype_;
+    view_.device_ = like.device_;
+    view_.readonly_ = like.readonly_;
+    view_.padded_ = like.padded_;
+  }
+
+  /// All of `view`, to change a part of it.
+  explicit ViewBuilder(BufferView view) noexcept : view_(std::move(view)) {}
+
+  std::span<int64_t> shape() noexcept { return {shape_data(), size()}; }
+  std::span<int64_t> strides() noexcept {
+    return {shape_data() + (view_.on_heap_ ? size() : BufferView::kInlineNdim), size()};
+  }
+  /// Empty unless made `indirect`.
+  std::span<int64_t> suboffsets() noexcept {
+    return view_.has_suboffsets_ ? std::span(view_.heap_ + 2 * size(), size()) : std::span<int64_t>();
+  }
+
+  void* buf() const noexcept { return view_.buf_; }
+  ViewBuilder& set_buf(void* buf) noexcept {
+    view_.buf_ = buf;
+    return *this;
+  }
+  /// Moves buf by bytes; integer arithmetic, since a device pointer points at no object of this program.
+  ViewBuilder& advance(int64_t bytes) noexcept {
+    const auto address = reinterpret_cast<uintptr_t>(view_.buf_) + static_cast<uintptr_t>(bytes);
+    return set_buf(reinterpret_cast<void*>(address));
+  }
+  ViewBuilder& set_element(int64_t itemsize, Format format, DType dtype, bool padded = false) noexcept {
+    view_.itemsize_ = itemsize;
+    view_.format_ = std::move(format);
+    view_.dtype_ = dtype;
+    view_.padded_ = padded;
+    return *this;
+  }
+  ViewBuilder& set_device(Device device) noexcept {
+    view_.device_ = device;
+    return *this;
+  }
+  ViewBuilder& set_readonly(bool readonly) noexcept {
+    view_.readonly_ = readonly;
+    return *this;
+  }
+
+  /// The view as it stands, `len` not yet worked out; for checks on the way.
+  const BufferView& peek() const noexcept { return view_; }
+
+  /// Works out `len` and drops suboffsets that are all negative. What must hold by now is what `BufferView::create`
+  /// checks: extents >= 0, their product times itemsize and every byte offset within int64, every element inside the
+  /// memory that the caller may touch, element type and itemsize in agreement.
+  BufferView finish() && {
+    int64_t len = view_.itemsize_;
+    const auto extents = shape();
+    if (std::find(extents.begin(), extents.end(), 0) != extents.end()) len = 0;
+    for (size_t i = 0; len != 0 && i < extents.size(); ++i) {
+      [[maybe_unused]] const bool overflow = __builtin_mul_overflow(len, extents[i], &len);
+      assert(!overflow);
+    }
+    view_.len_ = len;
+    if (view_.has_suboffsets_) drop_suboffsets_if_direct();
+    return std::move(view_);
+  }
+
+ private:
+  size_t size() const noexcept { return static_cast<size_t>(view_.ndim_); }
+  int64_t* shape_data() noexcept { return view_.on_heap_ ? view_.heap_ : view_.inline_; }
+
+  void reserve(int ndim, bool indirect) {
+    assert(ndim >= 0 && ndim <= kMaxNdim);
+    if (ndim > BufferView::kInlineNdim || indirect) {
+      view_.heap_ = new int64_t[static_cast<size_t>(ndim) * (indirect ? 3 : 2) + 1];  // +1: never of size 0
+      view_.on_heap_ = true;
+    }
+    view_.ndim_ = ndim;
+    view_.has_suboffsets_ = indirect;
+  }
+
+  void drop_suboffsets_if_direct() noexcept {
+    const auto offsets = suboffsets();
+    if (std::any_of(offsets.begin(), offsets.end(), [](int64_t offset) { return offset >= 0; })) return;
+    view_.has_suboffsets_ = false;
+    if (view_.ndim_ > BufferView::kInlineNdim) return;
+    int64_t* const block = view_.heap_;
+    const size_t ndim = size();
+    view_.on_heap_ = false;
+    std::copy_n(block, ndim, view_.inline_);
+    std::copy_n(block + ndim, ndim, view_.inline_ + BufferView::kInlineNdim);
+    delete[] block;
+  }
+
+  BufferView view_;
+};
+
+}  // namespace strideport
