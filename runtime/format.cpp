@@ -1,1 +1,214 @@
-// Written by its helper in this session.
+#include "strideport/format.hpp"
+
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "runtime/checked.hpp"
+#include "runtime/format_parse.hpp"
+#include "runtime/format_table.hpp"
+#include "strideport/error.hpp"
+
+namespace strideport {
+
+struct Format::Data {
+  std::string text;
+  FormatItem item;
+  DType dtype;
+  bool has_references = false;
+
+  Data() = default;
+  Data(std::string_view source, FormatItem parsed)
+      : text(source), item(std::move(parsed)), dtype(dtype_of_item(item)), has_references(item.has_references()) {}
+};
+
+// Every scalar with at most one prefix, made once and never freed: handles to them own nothing.
+class ScalarTable {
+ public:
+  static const ScalarTable& instance() {
+    static const ScalarTable* const table = new ScalarTable();
+    return *table;
+  }
+
+  /// Null for a text that has to be parsed.
+  const Format::Data* find(std::string_view text) const noexcept {
+    const size_t prefix = text.empty() ? 0 : prefix_index(text[0]);
+    const std::string_view code = text.substr(prefix != 0);
+    if (code.size() == 1 && is_ascii(code[0])) return plain_[prefix][static_cast<size_t>(code[0])];
+    if (code.size() == 2 && code[0] == 'Z' && is_ascii(code[1])) return complex_[prefix][static_cast<size_t>(code[1])];
+    return nullptr;
+  }
+
+ private:
+  static constexpr std::string_view kPrefixes = "@=<>!^";
+  static constexpr size_t kRows = kPrefixes.size() + 1;
+  using Row = std::array<const Format::Data*, 128>;
+
+  static bool is_ascii(char c) noexcept { return static_cast<unsigned char>(c) < 128; }
+  static size_t prefix_index(char c) noexcept { return kPrefixes.find(c) + 1; }  // npos + 1 is 0: none
+
+  ScalarTable() {
+    for (size_t row = 0; row < kRows; ++row) {
+      const std::string prefix = row == 0 ? "" : std::string(1, kPrefixes[row - 1]);
+      for (const char c : std::string_view("bBhHiIlLqQnN?efdgcspuwtxPzOFDGZ")) enter(plain_[row], c, prefix + c);
+      for (const char c : std::string_view("efdg")) enter(complex_[row], c, prefix + "Z" + c);
+    }
+  }
+
+  // n and N have no standard size: no entry there.
+  static void enter(Row& row, char key, const std::string& text) {
+    const bool standard = text[0] == '=' || text[0] == '<' || text[0] == '>' || text[0] == '!';
+    if (standard && (key == 'n' || key == 'N')) return;
+    row[static_cast<size_t>(key)] = new Format::Data(text, parse_format(text).item);
+  }
+
+  std::array<Row, kRows> plain_{};
+  std::array<Row, kRows> complex_{};
+};
+
+namespace {
+
+// A handle that owns nothing, and so touches no reference count.
+template <class Data>
+std::shared_ptr<const Data> unowned(const Data* data) noexcept {
+  return std::shared_ptr<const Data>(std::shared_ptr<const Data>(), data);
+}
+
+// The reading of `text` that gives `itemsize`. See docs/formats.md, "When the sizes differ".
+std::optional<FormatItem> read_with(std::string_view text, int64_t itemsize, bool wide_u) {
+  ParsedFormat plain = parse_format(text, {Alignment::struct_module, wide_u});
+  const bool fits = plain.item.total_size() == itemsize;
+  if (fits && !plain.implied_gaps) return std::move(plain.item);
+  ParsedFormat compiled = parse_format(text, {Alignment::compiler, wide_u});
+  if (compiled.item.total_size() == itemsize) return std::move(compiled.item);
+  if (fits) return std::move(plain.item);
+  ParsedFormat packed = parse_format(text, {Alignment::packed, wide_u});
+  if (packed.item.total_size() == itemsize) return std::move(packed.item);
+  // NumPy spells the gaps between members, not the one after the last. ctypes before 3.12, which spells none,
+  // gives itself away by a prefix before every code.
+  FormatItem& item = plain.item;
+  const bool tail = plain.in_braces && item.shape.empty() && item.size < itemsize;
+  if (!tail || plain.implied_gaps || !plain.inherits_prefix) return std::nullopt;
+  item.size = itemsize;
+  return std::move(item);
+}
+
+std::optional<FormatItem> read_for(std::string_view text, int64_t itemsize) {
+  std::optional<FormatItem> item = read_with(text, itemsize, false);
+  if (!item && text.find('u') != std::string_view::npos) item = read_with(text, itemsize, true);
+  return item;
+}
+
+// True if a text outside of names has an O: whatever it means, it may be a reference.
+bool mentions_object(std::string_view text) noexcept {
+  bool in_name = false;
+  for (const char c : text) {
+    if (c == ':') in_name = !in_name;
+    if (c == 'O' && !in_name) return true;
+  }
+  return false;
+}
+
+bool same_fields(const std::vector<FormatField>& a, const std::vector<FormatField>& b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (a[i].offset != b[i].offset || a[i].repeat != b[i].repeat || a[i].name != b[i].name) return false;
+    if (!same_meaning(a[i].item, b[i].item)) return false;
+  }
+  return true;
+}
+
+// Letters that differ though kind and size are the same.
+bool same_code(const FormatItem& a, const FormatItem& b) noexcept {
+  const bool letter_counts = a.kind == ItemKind::pointer || a.kind == ItemKind::opaque || a.kind == ItemKind::text ||
+                             a.kind == ItemKind::floating || a.kind == ItemKind::complex;
+  return !letter_counts || a.code == b.code;
+}
+
+}  // namespace
+
+bool same_meaning(const FormatItem& a, const FormatItem& b) {
+  if (a.kind != b.kind || a.size != b.size || a.count != b.count || a.order != b.order || a.shape != b.shape ||
+      !same_code(a, b) || (a.target == nullptr) != (b.target == nullptr)) {
+    return false;
+  }
+  if (a.target != nullptr && !same_meaning(*a.target, *b.target)) return false;
+  return same_fields(a.fields, b.fields);
+}
+
+int64_t FormatItem::total_size() const noexcept {
+  int64_t bytes = size;
+  for (const int64_t extent : shape) bytes *= extent;  // the parser proved that it fits
+  return bytes;
+}
+
+bool FormatItem::has_references() const noexcept {
+  if (kind == ItemKind::object || (kind == ItemKind::opaque && code == 'O')) return true;
+  for (const FormatField& field : fields) {
+    if (field.item.has_references()) return true;
+  }
+  return false;
+}
+
+Format Format::parse(std::string_view text) {
+  if (const Data* known = ScalarTable::instance().find(text)) return Format(unowned(known));
+  return Format(std::make_shared<const Data>(text, parse_format(text).item));
+}
+
+// The readings that exporters use, from the one that a text without implied gaps leaves no doubt about. Sizes of
+// packed and struct readings differ wherever the readings do; compiler and struct readings may agree in size and
+// not in offsets, and then alignment was implied, which only exporters of C structures do.
+Format Format::parse_for(std::string_view text, int64_t itemsize) {
+  if (const Data* known = ScalarTable::instance().find(text); known && known->item.size == itemsize) {
+    return Format(unowned(known));
+  }
+  try {
+    if (std::optional<FormatItem> item = read_for(text, itemsize)) {
+      return Format(std::make_shared<const Data>(text, std::move(*item)));
+    }
+  } catch (const InvalidArgument&) {
+    // An exporter may have a code of its own: its bytes can be moved all the same.
+  }
+  return opaque(text, itemsize);
+}
+
+Format Format::of(DType dtype) noexcept {
+  const std::string_view code = code_of_dtype(dtype);
+  return code.empty() ? Format() : Format(unowned(ScalarTable::instance().find(code)));
+}
+
+Format Format::opaque(std::string_view text, int64_t itemsize) {
+  if (itemsize < 0) throw InvalidArgument("itemsize " + std::to_string(itemsize) + " is negative");
+  FormatItem item;
+  item.kind = ItemKind::opaque;
+  item.code = mentions_object(text) ? 'O' : 'x';
+  item.size = itemsize;
+  item.count = itemsize;
+  return Format(std::make_shared<const Data>(text, std::move(item)));
+}
+
+const std::string& Format::text() const noexcept {
+  static const std::string* const none = new std::string();
+  return data_ ? data_->text : *none;
+}
+
+std::string Format::canonical() const { return data_ ? print_format(data_->item) : std::string(); }
+
+const FormatItem& Format::item() const noexcept {
+  static const FormatItem* const none = new FormatItem();
+  return data_ ? data_->item : *none;
+}
+
+int64_t Format::itemsize() const noexcept { return data_ ? data_->item.total_size() : 0; }
+int64_t Format::alignment() const noexcept { return data_ ? data_->item.alignment : 1; }
+DType Format::dtype() const noexcept { return data_ ? data_->dtype : DType{}; }
+bool Format::has_references() const noexcept { return data_ && data_->has_references; }
+
+bool operator==(const Format& a, const Format& b) {
+  if (a.data_ == b.data_) return true;
+  return a.data_ && b.data_ && same_meaning(a.data_->item, b.data_->item);
+}
+
+int64_t size_from_format(std::string_view text) { return Format::parse(text).itemsize(); }
+
+}  // namespace strideport

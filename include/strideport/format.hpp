@@ -80,6 +80,13 @@ class Format {
   /// Throws: InvalidArgument naming the position and what was expected there.
   static Format parse(std::string_view text);
 
+  /// What an exporter means that says `text` and `itemsize`: the reading of the text whose size is `itemsize`
+  /// (members aligned or not, structures padded at their end or not, 'u' as UCS-2 or wchar_t), else `opaque`;
+  /// malformed texts are opaque too.
+  /// Cost:   as `parse`; up to six times that where sizes differ.
+  /// Throws: InvalidArgument for a negative itemsize.
+  static Format parse_for(std::string_view text, int64_t itemsize);
+
   /// The native format of a DType; empty where PEP 3118 cannot spell it (bfloat16, float8, lanes > 1, ...).
   static Format of(DType dtype) noexcept;
 
@@ -104,6 +111,7 @@ class Format {
   friend bool operator==(const Format& a, const Format& b);
 
  private:
+  friend class ScalarTable;  // runtime/format.cpp
   struct Data;
   explicit Format(std::shared_ptr<const Data> data) noexcept : data_(std::move(data)) {}
   std::shared_ptr<const Data> data_;
