@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "runtime/checked.hpp"
 #include "strideport/dlpack.hpp"
 #include "strideport/error.hpp"
 
@@ -92,7 +93,7 @@ void write_arrays(const BufferView& view, int64_t* shape, int64_t* strides) noex
     shape[i] = extent;
     strides[i] = meaningless ? dense : view.strides()[i] / view.itemsize();
     // Only an empty shape can overflow here, and its strides have no better value than 1.
-    if (__builtin_mul_overflow(dense, std::max<int64_t>(extent, 1), &dense)) dense = 1;
+    if (!try_mul(dense, std::max<int64_t>(extent, 1), dense)) dense = 1;
   }
 }
 

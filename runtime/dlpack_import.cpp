@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "runtime/checked.hpp"
 #include "strideport/dlpack.hpp"
 #include "strideport/error.hpp"
 
@@ -140,7 +141,7 @@ void import_strides(const DLTensor& tensor, const Element& element, bool empty, 
     const int64_t stride = tensor.strides[i];
     const bool whole = stride % element.fold == 0;
     int64_t bytes = 0;
-    const bool fits = !__builtin_mul_overflow(stride / element.fold, itemsize, &bytes);
+    const bool fits = try_mul(stride / element.fold, itemsize, bytes);
     if (whole && fits) {
       layout.strides[i] = bytes;
     } else if (!empty && layout.shape[i] > 1) {
