@@ -1,0 +1,446 @@
+#include <dlpack/dlpack.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <new>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "strideport/buffer.hpp"
+#include "strideport/dlpack.hpp"
+#include "strideport/error.hpp"
+#include "tests/support/dlpack_producer.hpp"
+#include "tests/support/dlpack_walk.hpp"
+
+namespace {
+
+using strideport::Buffer;
+using strideport::BufferError;
+using strideport::DLPackLegacyTensor;
+using strideport::DLPackTensor;
+using strideport::DType;
+using strideport::import_dlpack;
+using strideport::InvalidArgument;
+using strideport::StreamRef;
+using strideport::TypeCode;
+using strideport_test::produce;
+using strideport_test::produce_legacy;
+using strideport_test::TensorFields;
+
+constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
+constexpr int64_t kMin = std::numeric_limits<int64_t>::min();
+
+alignas(64) std::array<float, 4096> memory{};
+
+std::vector<int64_t> list(std::span<const int64_t> values) { return {values.begin(), values.end()}; }
+using Numbers = std::vector<int64_t>;
+
+TensorFields floats(Numbers shape, std::optional<Numbers> strides = std::nullopt) {
+  TensorFields fields;
+  fields.shape = std::move(shape);
+  fields.strides = std::move(strides);
+  fields.data = memory.data();
+  return fields;
+}
+
+Buffer import(const TensorFields& fields, std::atomic<int>& deletions) {
+  return import_dlpack(DLPackTensor(produce(fields, deletions)), StreamRef::host());
+}
+
+/// Imports, expects `Error` whose text holds `part`, and exactly one deleter call.
+template <class Error>
+void expect_refused(const TensorFields& fields, const std::string& part) {
+  SCOPED_TRACE(part);
+  std::atomic<int> deletions = 0;
+  try {
+    import(fields, deletions);
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+  } catch (const std::exception& error) {
+    ADD_FAILURE() << "another exception: " << error.what();
+  }
+  EXPECT_EQ(deletions, 1);
+}
+
+TEST(DlpackImport, DescribesTheTensorInBytes) {
+  std::atomic<int> deletions = 0;
+  TensorFields fields = floats({4, 8}, Numbers{-16, 2});
+  fields.byte_offset = 400;
+  const Buffer buffer = import(fields, deletions);
+  EXPECT_EQ(buffer.buf(), memory.data() + 100);
+  EXPECT_EQ(list(buffer.shape()), (Numbers{4, 8}));
+  EXPECT_EQ(list(buffer.strides()), (Numbers{-64, 8}));
+  EXPECT_EQ(buffer.dtype(), (DType{TypeCode::floating, 32, 1}));
+  EXPECT_EQ(buffer.format().text(), "f");
+  EXPECT_EQ(buffer.itemsize(), 4);
+  EXPECT_EQ(buffer.len(), 128);
+  EXPECT_FALSE(buffer.readonly());
+  EXPECT_EQ(deletions, 0);
+}
+
+TEST(DlpackImport, KeepsTheStreamItWasGiven) {
+  std::atomic<int> deletions = 0;
+  const auto stream = StreamRef::from_handle(77);
+  EXPECT_EQ(import_dlpack(DLPackTensor(produce(floats({2}), deletions)), stream).stream(), stream);
+  EXPECT_EQ(deletions, 1);
+}
+
+TEST(DlpackImport, ReadsNullStridesAsCOrder) {
+  std::atomic<int> deletions = 0;
+  const Buffer buffer = import(floats({2, 3, 4}), deletions);
+  EXPECT_EQ(list(buffer.strides()), (Numbers{48, 16, 4}));
+  EXPECT_TRUE(buffer.is_contiguous(strideport::Order::C));
+}
+
+TEST(DlpackImport, TakesScalarsWithNullShapeAndStrides) {
+  std::atomic<int> deletions = 0;
+  TensorFields fields = floats({});
+  fields.null_shape = true;
+  const Buffer buffer = import(fields, deletions);
+  EXPECT_EQ(buffer.ndim(), 0);
+  EXPECT_EQ(buffer.len(), 4);
+}
+
+TEST(DlpackImport, TakesNullDataOfEmptyTensors) {
+  std::atomic<int> deletions = 0;
+  TensorFields fields = floats({3, 0, 5}, Numbers{0, 5, 1});
+  fields.data = nullptr;
+  EXPECT_EQ(import(fields, deletions).len(), 0);
+  EXPECT_EQ(deletions, 1);
+  fields.shape = {3, 1, 5};
+  expect_refused<InvalidArgument>(fields, "data is NULL");
+  fields.byte_offset = 64;
+  expect_refused<InvalidArgument>(fields, "data is NULL");
+}
+
+TEST(DlpackImport, TakesTensorsWithoutDeleter) {
+  const auto produced = strideport_test::produce_without_deleter(floats({4}));
+  { const Buffer buffer = import_dlpack(DLPackTensor(&produced->managed), StreamRef::host()); }
+  TensorFields bad = floats({-1});
+  const auto malformed = strideport_test::produce_without_deleter(bad);
+  EXPECT_THROW(import_dlpack(DLPackTensor(&malformed->managed), StreamRef::host()), InvalidArgument);
+}
+
+TEST(DlpackImport, RefusesNoTensorAtAll) {
+  EXPECT_THROW(import_dlpack(DLPackTensor(), StreamRef::host()), InvalidArgument);
+  EXPECT_THROW(import_dlpack(DLPackLegacyTensor(), StreamRef::host()), InvalidArgument);
+}
+
+TEST(DlpackImport, DeletesATensorThatNobodyTakes) {
+  std::atomic<int> deletions = 0;
+  { DLPackTensor tensor(produce(floats({2}), deletions)); }
+  EXPECT_EQ(deletions, 1);
+  { DLPackLegacyTensor tensor(produce_legacy(floats({2}), deletions)); }
+  EXPECT_EQ(deletions, 2);
+}
+
+TEST(DlpackImport, DeletesWhenTheLastCopyOrViewGoes) {
+  std::atomic<int> deletions = 0;
+  auto first = std::make_unique<Buffer>(import(floats({4, 8}), deletions));
+  Buffer second = *first;
+  Buffer third = first->rebind(second.view());
+  first.reset();
+  second = Buffer();
+  EXPECT_EQ(deletions, 0);
+  third = Buffer();
+  EXPECT_EQ(deletions, 1);
+}
+
+TEST(DlpackImport, DeletesOnceWhenEightThreadsLetGo) {
+  for (int round = 0; round < 200; ++round) {
+    std::atomic<int> deletions = 0;
+    std::atomic<bool> go = false;
+    std::vector<std::thread> threads;
+    {
+      const Buffer buffer = import(floats({4, 8}), deletions);
+      for (int i = 0; i < 8; ++i) {
+        threads.emplace_back([copy = buffer, &go]() mutable {
+          while (!go) std::this_thread::yield();
+          copy = Buffer();
+        });
+      }
+    }
+    go = true;
+    for (std::thread& thread : threads) thread.join();
+    ASSERT_EQ(deletions, 1);
+  }
+}
+
+/// Memory for the head of a versioned struct (version, manager_ctx, deleter), hard against a page without access.
+class HeadOfAForeignStruct {
+ public:
+  explicit HeadOfAForeignStruct(uint32_t major) {
+    const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    size_ = 2 * page;
+    pages_ = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    EXPECT_NE(pages_, MAP_FAILED);
+    EXPECT_EQ(mprotect(static_cast<char*>(pages_) + page, page, PROT_NONE), 0);
+    constexpr size_t kHead = offsetof(DLManagedTensorVersioned, flags);
+    head_ = reinterpret_cast<DLManagedTensorVersioned*>(static_cast<char*>(pages_) + page - kHead);
+    head_->version = {major, 0};
+    head_->manager_ctx = &deletions;
+    head_->deleter = [](DLManagedTensorVersioned* self) { ++*static_cast<int*>(self->manager_ctx); };
+  }
+  ~HeadOfAForeignStruct() { munmap(pages_, size_); }
+  HeadOfAForeignStruct(const HeadOfAForeignStruct&) = delete;
+  HeadOfAForeignStruct& operator=(const HeadOfAForeignStruct&) = delete;
+
+  DLManagedTensorVersioned* get() const { return head_; }
+  int deletions = 0;
+
+ private:
+  void* pages_ = nullptr;
+  size_t size_ = 0;
+  DLManagedTensorVersioned* head_ = nullptr;
+};
+
+TEST(DlpackImport, ReadsNothingButVersionAndDeleterOfAnotherMajor) {
+  for (const uint32_t major : {0u, 2u, 77u, ~0u}) {
+    HeadOfAForeignStruct head(major);
+    EXPECT_THROW(import_dlpack(DLPackTensor(head.get()), StreamRef::host()), BufferError);
+    EXPECT_EQ(head.deletions, 1);
+  }
+}
+
+TEST(DlpackImport, TakesEveryMinorVersion) {
+  for (const uint32_t minor : {0u, 1u, 2u, 3u, 4u, 1000u}) {
+    std::atomic<int> deletions = 0;
+    TensorFields fields = floats({2});
+    fields.minor = minor;
+    EXPECT_NO_THROW(import(fields, deletions));
+    EXPECT_EQ(deletions, 1);
+  }
+}
+
+TEST(DlpackImport, HonoursTheFlagsItKnowsAndRefusesOthers) {
+  std::atomic<int> deletions = 0;
+  TensorFields fields = floats({2});
+  fields.flags = DLPACK_FLAG_BITMASK_READ_ONLY;
+  EXPECT_TRUE(import(fields, deletions).readonly());
+  fields.flags = DLPACK_FLAG_BITMASK_IS_COPIED;
+  EXPECT_FALSE(import(fields, deletions).readonly());
+  fields.flags = DLPACK_FLAG_BITMASK_IS_SUBBYTE_TYPE_PADDED;  // says nothing of whole bytes
+  const Buffer whole = import(fields, deletions);
+  EXPECT_FALSE(whole.view().padded());
+  for (int bit = 3; bit < 64; ++bit) {
+    fields.flags = (uint64_t{1} << bit) | DLPACK_FLAG_BITMASK_READ_ONLY;
+    expect_refused<BufferError>(fields, std::to_string(uint64_t{1} << bit));
+  }
+}
+
+TEST(DlpackImport, TakesLegacyTensorsReadOnlyUnlessToldOtherwise) {
+  std::atomic<int> deletions = 0;
+  const auto legacy = [&] { return DLPackLegacyTensor(produce_legacy(floats({4, 2}, Numbers{1, 4}), deletions)); };
+  EXPECT_TRUE(import_dlpack(legacy(), StreamRef::host()).readonly());
+  EXPECT_FALSE(import_dlpack(legacy(), StreamRef::host(), true).readonly());
+  EXPECT_EQ(list(import_dlpack(legacy(), StreamRef::host()).strides()), (Numbers{4, 16}));
+  EXPECT_EQ(deletions, 3);
+  TensorFields bad = floats({4});
+  bad.device_type = kDLCUDA;
+  EXPECT_THROW(import_dlpack(DLPackLegacyTensor(produce_legacy(bad, deletions)), StreamRef::host()), BufferError);
+  EXPECT_EQ(deletions, 4);
+}
+
+TEST(DlpackImport, TakesMemoryThatTheHostCanReach) {
+  for (const int32_t type : {kDLCPU, kDLCUDAHost, kDLCUDAManaged}) {
+    std::atomic<int> deletions = 0;
+    TensorFields fields = floats({2});
+    fields.device_type = type;
+    const Buffer buffer = import(fields, deletions);
+    EXPECT_EQ(static_cast<int32_t>(buffer.device().type), type);
+    EXPECT_EQ(buffer.device().id, 0);
+  }
+}
+
+TEST(DlpackImport, GivesCpuMemoryIndexZero) {
+  std::atomic<int> deletions = 0;
+  TensorFields fields = floats({2});
+  fields.device_id = 3;  // a producer with several host devices; the memory is one
+  EXPECT_EQ(import(fields, deletions).device(), strideport::Device{});
+  fields.device_type = kDLCUDAManaged;
+  EXPECT_EQ(import(fields, deletions).device().id, 3);
+  fields.device_id = -1;
+  expect_refused<InvalidArgument>(fields, "device_id -1");
+}
+
+TEST(DlpackImport, RefusesMemoryThatTheHostCannotReach) {
+  TensorFields fields = floats({2});
+  fields.data = reinterpret_cast<void*>(uintptr_t{0x1000});  // would fault if it were touched
+  for (const int32_t type : {kDLCUDA, kDLExtDev}) {
+    fields.device_type = type;
+    expect_refused<BufferError>(fields, "built without");
+  }
+  for (const int32_t type : {kDLOpenCL, kDLVulkan, kDLMetal, kDLVPI, kDLROCM, kDLROCMHost, kDLOneAPI, kDLWebGPU,
+                             kDLHexagon, kDLMAIA, kDLTrn}) {
+    fields.device_type = type;
+    expect_refused<BufferError>(fields, "device type " + std::to_string(type) + " (kDL");
+  }
+  for (const int32_t type : {-1, 0, 5, 6, 19, 1000, std::numeric_limits<int32_t>::min()}) {
+    fields.device_type = type;
+    expect_refused<BufferError>(fields, "device type " + std::to_string(type) + " is unknown");
+  }
+}
+
+TEST(DlpackImport, TakesEveryTypeOfWholeBytes) {
+  for (const DLDataType base : strideport_test::whole_byte_types()) {
+    for (const uint16_t lanes : {uint16_t{1}, uint16_t{4}}) {
+      SCOPED_TRACE(std::to_string(base.code) + "/" + std::to_string(base.bits) + "x" + std::to_string(lanes));
+      std::atomic<int> deletions = 0;
+      TensorFields fields = floats({2, 3});
+      fields.dtype = {base.code, base.bits, lanes};
+      const Buffer buffer = import(fields, deletions);
+      EXPECT_EQ(buffer.dtype(), (DType{static_cast<TypeCode>(base.code), base.bits, lanes}));
+      EXPECT_EQ(buffer.itemsize(), base.bits / 8 * lanes);
+    }
+  }
+}
+
+TEST(DlpackImport, RefusesUnknownTypes) {
+  TensorFields fields = floats({2});
+  for (const DLDataType type : std::vector<DLDataType>{{18, 8, 1},         {200, 8, 1},         {255, 8, 1},
+                                                       {kDLInt, 0, 1},     {kDLInt, 32, 0},     {kDLFloat, 0, 0},
+                                                       {kDLFloat, 7, 1},   {kDLBool, 1, 1},     {kDLComplex, 7, 1},
+                                                       {kDLBfloat, 32, 1}, {kDLInt, 255, 1},    {kDLFloat8_e5m2, 4, 1},
+                                                       {kDLFloat6_e2m3fn, 8, 1}, {kDLFloat4_e2m1fn, 8, 1}}) {
+    fields.dtype = type;
+    expect_refused<BufferError>(fields, "dtype code " + std::to_string(type.code));
+  }
+}
+
+TEST(DlpackImport, FoldsPackedElementsIntoLanes) {
+  struct Case {
+    DLDataType type;
+    int64_t extent;
+    uint16_t lanes;
+    int64_t itemsize;
+  };
+  for (const Case& c : {Case{{kDLFloat4_e2m1fn, 4, 1}, 8, 2, 1}, Case{{kDLInt, 4, 1}, 6, 2, 1},
+                        Case{{kDLUInt, 2, 1}, 8, 4, 1}, Case{{kDLUInt, 1, 1}, 16, 8, 1},
+                        Case{{kDLFloat6_e2m3fn, 6, 1}, 12, 4, 3}, Case{{kDLFloat6_e3m2fn, 6, 2}, 4, 4, 3},
+                        Case{{kDLInt, 4, 3}, 2, 6, 3}}) {
+    SCOPED_TRACE(std::to_string(c.type.code) + "/" + std::to_string(c.type.bits));
+    const int64_t groups = c.extent * c.type.lanes / c.lanes;
+    for (const bool with_strides : {false, true}) {
+      std::atomic<int> deletions = 0;
+      TensorFields fields = floats({4, c.extent});
+      if (with_strides) fields.strides = Numbers{2 * c.extent, 1};  // every other row of a wider tensor
+      fields.dtype = c.type;
+      const Buffer buffer = import(fields, deletions);
+      EXPECT_EQ(buffer.dtype(), (DType{static_cast<TypeCode>(c.type.code), c.type.bits, c.lanes}));
+      EXPECT_EQ(buffer.itemsize(), c.itemsize);
+      EXPECT_EQ(list(buffer.shape()), (Numbers{4, groups}));
+      EXPECT_EQ(list(buffer.strides()), (Numbers{(with_strides ? 2 : 1) * groups * c.itemsize, c.itemsize}));
+      EXPECT_FALSE(buffer.view().padded());
+    }
+  }
+}
+
+TEST(DlpackImport, TakesPackedElementsThatAlreadyFillBytes) {
+  std::atomic<int> deletions = 0;
+  TensorFields fields = floats({3, 5}, Numbers{1, 3});
+  fields.dtype = {kDLFloat4_e2m1fn, 4, 2};  // as torch spells float4_e2m1fn_x2
+  const Buffer buffer = import(fields, deletions);
+  EXPECT_EQ(list(buffer.shape()), (Numbers{3, 5}));
+  EXPECT_EQ(list(buffer.strides()), (Numbers{1, 3}));
+}
+
+TEST(DlpackImport, RefusesPackedElementsThatStartInsideAByte) {
+  TensorFields fields = floats({4, 7});
+  fields.dtype = {kDLFloat4_e2m1fn, 4, 1};
+  expect_refused<BufferError>(fields, "shape[1] = 7");
+  fields.shape = {4, 8};
+  fields.strides = Numbers{1, 4};
+  expect_refused<BufferError>(fields, "strides[1] = 4");
+  fields.strides = Numbers{9, 1};
+  expect_refused<BufferError>(fields, "strides[0] = 9");
+  fields.shape = {};
+  fields.strides = std::nullopt;
+  expect_refused<BufferError>(fields, "no axis");
+  fields.shape = {2};
+  fields.dtype = {kDLFloat4_e2m1fn, 4, 65535};
+  expect_refused<BufferError>(fields, "65535");
+}
+
+TEST(DlpackImport, LooksAtNoStrideThatMeansNothingInPackedTensors) {
+  std::atomic<int> deletions = 0;
+  TensorFields fields = floats({1, 8}, Numbers{3, 1});
+  fields.dtype = {kDLFloat4_e2m1fn, 4, 1};
+  EXPECT_EQ(list(import(fields, deletions).shape()), (Numbers{1, 4}));
+  fields.shape = {0, 8};
+  fields.strides = Numbers{3, 5};
+  EXPECT_EQ(list(import(fields, deletions).shape()), (Numbers{0, 4}));
+  EXPECT_EQ(deletions, 2);
+}
+
+TEST(DlpackImport, GivesPaddedElementsAByteEach) {
+  for (const DLDataType type : strideport_test::subbyte_types()) {
+    std::atomic<int> deletions = 0;
+    TensorFields fields = floats({3, 7}, Numbers{1, 3});
+    fields.dtype = type;
+    fields.flags = DLPACK_FLAG_BITMASK_IS_SUBBYTE_TYPE_PADDED;
+    const Buffer buffer = import(fields, deletions);
+    EXPECT_TRUE(buffer.view().padded());
+    EXPECT_EQ(buffer.itemsize(), 1);
+    EXPECT_EQ(list(buffer.shape()), (Numbers{3, 7}));
+    EXPECT_EQ(list(buffer.strides()), (Numbers{1, 3}));
+    fields.dtype.lanes = 2;
+    expect_refused<BufferError>(fields, "lanes");
+  }
+}
+
+TEST(DlpackImport, TakesSixtyFourDimensionsAndNoMore) {
+  std::atomic<int> deletions = 0;
+  TensorFields fields = floats(Numbers(64, 1), Numbers(64, 1));
+  fields.shape.back() = 5;
+  EXPECT_EQ(import(fields, deletions).ndim(), 64);
+  expect_refused<BufferError>(floats(Numbers(65, 1)), "ndim 65");
+}
+
+TEST(DlpackImport, RefusesMalformedTensors) {
+  TensorFields fields = floats({2, 3});
+  fields.ndim = -1;
+  expect_refused<InvalidArgument>(fields, "ndim -1");
+  fields.ndim = std::numeric_limits<int32_t>::max();
+  expect_refused<BufferError>(fields, "ndim 2147483647");
+  fields = floats({2, 3});
+  fields.null_shape = true;
+  expect_refused<InvalidArgument>(fields, "shape is NULL");
+  expect_refused<InvalidArgument>(floats({2, -3}), "shape[1] = -3");
+  expect_refused<InvalidArgument>(floats({0, kMin}), "shape[1] = ");
+  expect_refused<InvalidArgument>(floats({kMax, 2}), "overflows");
+  expect_refused<InvalidArgument>(floats({int64_t{1} << 61}), "overflows");  // times itemsize
+  expect_refused<InvalidArgument>(floats({2, 3}, Numbers{kMax, 1}), "strides[0] = ");
+  expect_refused<InvalidArgument>(floats({2, 3}, Numbers{kMin, 1}), "overflows");
+  expect_refused<InvalidArgument>(floats({3, 2}, Numbers{kMax / 4, kMax / 4}), "overflow");
+}
+
+TEST(DlpackImport, RefusesAddressesThatWrap) {
+  TensorFields fields = floats({2});
+  fields.byte_offset = ~uint64_t{0};
+  expect_refused<InvalidArgument>(fields, "byte_offset 18446744073709551615");
+  fields = floats({2}, Numbers{-kMax / 8});
+  expect_refused<InvalidArgument>(fields, "below address 0");
+  fields = floats({2});
+  fields.data = reinterpret_cast<void*>(~uintptr_t{0} - 6);
+  expect_refused<InvalidArgument>(fields, "past the last address");
+}
+
+TEST(DlpackImport, LooksAtNoStrideThatMeansNothing) {
+  std::atomic<int> deletions = 0;
+  const Buffer unit = import(floats({1, 3}, Numbers{kMin, 1}), deletions);
+  EXPECT_TRUE(unit.is_contiguous(strideport::Order::C));
+  EXPECT_EQ(import(floats({0, 3}, Numbers{kMax, kMin}), deletions).len(), 0);
+  EXPECT_EQ(import(floats({1, 3}, Numbers{7, 1}), deletions).strides()[0], 28);  // the producer's, where it fits
+}
+
+}  // namespace
