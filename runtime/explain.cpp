@@ -1,1 +1,124 @@
-// Written by its helper in this session.
+#include <string>
+
+#include "runtime/host/executor.hpp"
+#include "runtime/plan_steps.hpp"
+#include "runtime/tuple_text.hpp"
+#include "strideport/plan.hpp"
+
+namespace strideport {
+namespace {
+
+template <class Member>
+std::string tuple_of(const PlanDims& dims, Member member) {
+  std::string text = "(";
+  for (int i = 0; i < dims.size(); ++i) {
+    if (i > 0) text += ',';
+    text += std::to_string(dims[i].*member);
+  }
+  text += ')';
+  return text;
+}
+
+std::string count_text(int64_t count, const char* noun) {
+  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+}
+
+std::string view_line(const char* name, const BufferView& view) {
+  std::string text = std::string(name) + ": shape " + tuple_text(view.shape()) + ", strides " +
+                     tuple_text(view.strides());
+  if (view.has_suboffsets()) text += ", suboffsets " + tuple_text(view.suboffsets());
+  return text + ", itemsize " + std::to_string(view.itemsize()) + ", " + to_string(view.device()) + "\n";
+}
+
+const char* meaning(Strategy strategy) {
+  switch (strategy) {
+    case Strategy::nothing: return "no element to move";
+    case Strategy::memcpy: return "one contiguous block";
+    case Strategy::rows: return "contiguous runs, one after another";
+    case Strategy::transpose: return "dst and src are densest in different dimensions: cache tiles";
+    case Strategy::strided: return "items with gaps on one side or both";
+    case Strategy::broadcast: return "one source item fills a row";
+    case Strategy::staged: return "dst and src overlap partly: through a temporary";
+    case Strategy::indirect: return "row pointers are followed, then blocks are copied";
+  }
+  return "";
+}
+
+std::string strategy_line(const CopyPlan& plan, bool identical) {
+  std::string text = "strategy: " + to_string(plan.strategy) + " (";
+  text += identical ? "dst and src are the same elements" : meaning(plan.strategy);
+  if (plan.overlapping) text += ", shifted onto itself";
+  return text + ")\n";
+}
+
+std::string dims_line(const CopyPlan& plan) {
+  std::string text = "dims: dst " + dst_layout(plan) + " <- src " + src_layout(plan) + " in units of " +
+                     count_text(plan.unit, "byte");
+  if (plan.strategy == Strategy::indirect) {
+    text += ", " + count_text(plan.blocks, "block");
+    const Strategy inner = planning::classify(plan.dims.data(), plan.dims.size(), plan.unit);
+    text += " each by " + to_string(inner);
+  }
+  return text + "\n";
+}
+
+// The axis on which the layouts part, or -1.
+int first_difference(const BufferView& dst, const BufferView& src) {
+  if (dst.ndim() != src.ndim()) return -1;
+  for (int axis = 0; axis < dst.ndim(); ++axis) {
+    const auto i = static_cast<size_t>(axis);
+    if (dst.shape()[i] > 1 && dst.strides()[i] != src.strides()[i]) return axis;
+  }
+  return -1;
+}
+
+std::string view_reason(const BufferView& dst, const BufferView& src, bool identical) {
+  if (identical) return "view: dst already is one of src";
+  if (dst.empty()) return "view: not needed, there are no elements";
+  if (src.has_suboffsets()) return "not a view: src reaches its elements through row pointers, dst has strides of its own";
+  if (dst.has_suboffsets()) return "not a view: dst reaches its elements through row pointers of its own";
+  const int axis = first_difference(dst, src);
+  if (axis < 0) return "not a view: dst has memory of its own; a view of src would have this same layout";
+  const auto i = static_cast<size_t>(axis);
+  return "not a view: dst has memory of its own, and on axis " + std::to_string(axis) + " a stride of " +
+         std::to_string(dst.strides()[i]) + " bytes where src has " + std::to_string(src.strides()[i]);
+}
+
+}  // namespace
+
+std::string dst_layout(const CopyPlan& plan) {
+  return tuple_of(plan.dims, &PlanDim::extent) + ":" + tuple_of(plan.dims, &PlanDim::dst_stride);
+}
+
+std::string src_layout(const CopyPlan& plan) {
+  return tuple_of(plan.dims, &PlanDim::extent) + ":" + tuple_of(plan.dims, &PlanDim::src_stride);
+}
+
+std::string to_string(Strategy strategy) {
+  switch (strategy) {
+    case Strategy::nothing: return "nothing";
+    case Strategy::memcpy: return "memcpy";
+    case Strategy::rows: return "rows";
+    case Strategy::transpose: return "transpose";
+    case Strategy::strided: return "strided";
+    case Strategy::broadcast: return "broadcast";
+    case Strategy::staged: return "staged";
+    case Strategy::indirect: return "indirect";
+  }
+  return "unknown";
+}
+
+std::string explain(const BufferView& dst, const BufferView& src) {
+  const CopyPlan plan = plan_copy(dst, src);
+  const bool identical = plan.strategy == Strategy::nothing && !dst.empty();
+  std::string text = strategy_line(plan, identical);
+  text += view_line("dst", dst) + view_line("src", src);
+  if (plan.strategy != Strategy::nothing) text += dims_line(plan);
+  text += "moves: " + count_text(plan.bytes, "byte") + " read, as many written\n";
+  text += "temporary: " + (plan.temporary_bytes == 0 ? "none" : count_text(plan.temporary_bytes, "byte"));
+  if (plan.strategy == Strategy::indirect) text += ", unless rows of dst and src share bytes";
+  text += "\nthreads: " + std::to_string(plan.overlapping ? 1 : host::threads_for(plan.bytes)) + "\n";
+  return text + view_reason(dst, src, identical) + "\n";
+}
+
+}  // namespace strideport

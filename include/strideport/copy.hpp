@@ -23,7 +23,7 @@ void copy(const BufferView& dst, const BufferView& src, StreamRef stream);
 
 /// Counterpart of PyBuffer_ToContiguous: writes src's elements in `order` (C, F, or A: F if src is Fortran- and
 /// not C-contiguous, else C) to `out`.
-/// Throws: InvalidArgument unless out.size() == src.len(); otherwise as `copy`.
+/// Throws: InvalidArgument unless out.size() == src.len(), and for order K; otherwise as `copy`.
 void to_contiguous(std::span<std::byte> out, const BufferView& src, Order order, StreamRef stream);
 
 /// Counterpart of PyMemoryView_GetContiguous with a copy: a new Buffer in `order`; never a view.
@@ -34,7 +34,8 @@ Buffer to_contiguous(const BufferView& src, Order order, StreamRef stream);
 void from_contiguous(const BufferView& dst, std::span<const std::byte> in, Order order, StreamRef stream);
 
 /// Threads that a host copy may use, the calling one included; 0 restores the default (STRIDEPORT_THREADS, else
-/// the CPUs of this process). Throws: InvalidArgument for a negative number.
+/// the CPUs of this process). A bad STRIDEPORT_THREADS is reported once on stderr and ignored.
+/// Throws: InvalidArgument for a number below 0 or over 1024.
 void set_num_threads(int threads);
 int num_threads() noexcept;
 

@@ -1,0 +1,34 @@
+/// The innermost loops of the host copy: two dimensions of items, chosen once a copy and called once for every index
+/// of the dimensions outside them. The same sources are compiled once for each instruction set.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace strideport::host {
+
+/// What one call of a kernel does. Source and destination share no byte of any element.
+/// Units: extents in items, strides and `item` in bytes; dst strides are positive, src strides have any sign.
+struct Block {
+  int64_t rows = 1;         ///< the outer dimension
+  int64_t dst_row = 0;
+  int64_t src_row = 0;
+  int64_t columns = 1;      ///< the inner dimension
+  int64_t dst_column = 0;
+  int64_t src_column = 0;
+  int64_t item = 1;         ///< contiguous on both sides
+};
+
+using Kernel = void (*)(std::byte* dst, const std::byte* src, const Block& block);
+
+/// Chooses the loop for a block: by item size and by the strides that have a loop of their own.
+using PickKernel = Kernel (*)(const Block& block);
+
+namespace baseline { Kernel pick_kernel(const Block& block); }
+namespace avx2 { Kernel pick_kernel(const Block& block); }
+namespace avx512 { Kernel pick_kernel(const Block& block); }
+
+/// The `pick_kernel` of the best instruction set that this machine runs.
+PickKernel best_kernels() noexcept;
+
+}  // namespace strideport::host

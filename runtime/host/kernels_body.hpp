@@ -1,0 +1,345 @@
+// The kernels themselves, included once by each kernels_<target>.cpp, which names the namespace (STRIDEPORT_TARGET) and
+// the width of its vectors in 16-byte lanes (STRIDEPORT_LANES). Nothing here may be called by another file, and nothing of
+// the standard library but memcpy is used: a template instantiated here would be compiled for this instruction set and
+// then picked by the linker for all.
+//
+// No kernel reads a byte that belongs to no element, so that a view may end at the end of a mapping.
+//
+// Transposes: a micro-kernel takes `kLanes` groups of 16/S rows by 16/S columns of items of S bytes. Each of its vectors
+// is loaded as 16-byte pieces, one from each group of rows, so that after log2(16/S) rounds of interleaving within
+// 16-byte lanes every vector is one whole piece of a destination row. Whole cache lines are written, one micro-kernel
+// after another consumes the source lines while they are in L1, and tiles bound the number of pages in use.
+
+#include <cstring>
+#include <utility>
+
+#include "runtime/host/kernels.hpp"
+
+namespace strideport::host::STRIDEPORT_TARGET {
+namespace {
+
+constexpr int kLanes = STRIDEPORT_LANES;
+
+// Words that may lie at any address and alias anything.
+template <int S> struct WordOf;
+template <> struct WordOf<1> { typedef uint8_t type __attribute__((aligned(1), may_alias)); };
+template <> struct WordOf<2> { typedef uint16_t type __attribute__((aligned(1), may_alias)); };
+template <> struct WordOf<4> { typedef uint32_t type __attribute__((aligned(1), may_alias)); };
+template <> struct WordOf<8> { typedef uint64_t type __attribute__((aligned(1), may_alias)); };
+template <> struct WordOf<16> { typedef uint64_t type __attribute__((vector_size(16), aligned(1), may_alias)); };
+
+constexpr bool is_word(int size) { return size == 1 || size == 2 || size == 4 || size == 8 || size == 16; }
+
+template <int S>
+inline void move(std::byte* dst, const std::byte* src) {
+  if constexpr (is_word(S)) {
+    using Word = typename WordOf<S>::type;
+    *reinterpret_cast<Word*>(dst) = *reinterpret_cast<const Word*>(src);
+  } else {
+    __builtin_memcpy(dst, src, static_cast<size_t>(S));
+  }
+}
+
+// Runs ---------------------------------------------------------------------------------------------------------------
+
+// A run of up to 256 bytes without a call: vectors, the last of which overlaps the one before it.
+inline void move_run(std::byte* dst, const std::byte* src, int64_t bytes) {
+  if (bytes >= 16) {
+    for (int64_t i = 0; i + 16 < bytes; i += 16) move<16>(dst + i, src + i);
+    move<16>(dst + bytes - 16, src + bytes - 16);
+  } else if (bytes >= 8) {
+    move<8>(dst, src);
+    move<8>(dst + bytes - 8, src + bytes - 8);
+  } else if (bytes >= 4) {
+    move<4>(dst, src);
+    move<4>(dst + bytes - 4, src + bytes - 4);
+  } else {
+    for (int64_t i = 0; i < bytes; ++i) dst[i] = src[i];
+  }
+}
+
+constexpr int64_t kInlineRunBytes = 256;
+
+inline void rows_inline(std::byte* dst, const std::byte* src, const Block& b) {
+  for (int64_t r = 0; r < b.rows; ++r, dst += b.dst_row, src += b.src_row) {
+    std::byte* d = dst;
+    const std::byte* s = src;
+    for (int64_t c = 0; c < b.columns; ++c, d += b.dst_column, s += b.src_column) move_run(d, s, b.item);
+  }
+}
+
+void rows_memcpy(std::byte* dst, const std::byte* src, const Block& b) {
+  for (int64_t r = 0; r < b.rows; ++r, dst += b.dst_row, src += b.src_row) {
+    std::byte* d = dst;
+    const std::byte* s = src;
+    for (int64_t c = 0; c < b.columns; ++c, d += b.dst_column, s += b.src_column) {
+      std::memcpy(d, s, static_cast<size_t>(b.item));
+    }
+  }
+}
+
+// Strided loops ------------------------------------------------------------------------------------------------------
+
+// Strides that are template arguments let the compiler use shuffles; 0 stands for "any".
+template <int S, int DstItems, int SrcItems>
+inline void row(std::byte* __restrict dst, const std::byte* __restrict src, int64_t n, int64_t dst_stride,
+                int64_t src_stride) {
+  const int64_t ds = DstItems != 0 ? DstItems * S : dst_stride;
+  const int64_t ss = SrcItems != 0 ? SrcItems * S : src_stride;
+  for (int64_t i = 0; i < n; ++i) move<S>(dst + i * ds, src + i * ss);
+}
+
+template <int S>
+inline void fill(std::byte* __restrict dst, const std::byte* __restrict src, int64_t n, int64_t dst_stride) {
+  std::byte value[S];
+  move<S>(value, src);
+  if (dst_stride == S) {
+    for (int64_t i = 0; i < n; ++i) move<S>(dst + i * S, value);
+  } else {
+    for (int64_t i = 0; i < n; ++i) move<S>(dst + i * dst_stride, value);
+  }
+}
+
+template <int S, int DstItems, int SrcItems>
+void strided(std::byte* dst, const std::byte* src, const Block& b) {
+  for (int64_t r = 0; r < b.rows; ++r, dst += b.dst_row, src += b.src_row) {
+    row<S, DstItems, SrcItems>(dst, src, b.columns, b.dst_column, b.src_column);
+  }
+}
+
+template <int S>
+void fill_rows(std::byte* dst, const std::byte* src, const Block& b) {
+  for (int64_t r = 0; r < b.rows; ++r, dst += b.dst_row, src += b.src_row) fill<S>(dst, src, b.columns, b.dst_column);
+}
+
+// Transposes ---------------------------------------------------------------------------------------------------------
+
+constexpr int64_t kLineBytes = 64;
+constexpr int64_t kTileRows = 256;
+
+// Any strides: tiles of about a cache line each way.
+template <int S>
+void transpose_any(std::byte* dst, const std::byte* src, const Block& b) {
+  constexpr int64_t kTile = kLineBytes / S > 8 ? kLineBytes / S : 8;
+  for (int64_t r0 = 0; r0 < b.rows; r0 += kTile) {
+    const int64_t r1 = r0 + kTile < b.rows ? r0 + kTile : b.rows;
+    for (int64_t c0 = 0; c0 < b.columns; c0 += kTile) {
+      const int64_t n = c0 + kTile < b.columns ? kTile : b.columns - c0;
+      for (int64_t r = r0; r < r1; ++r) {
+        row<S, 0, 0>(dst + r * b.dst_row + c0 * b.dst_column, src + r * b.src_row + c0 * b.src_column, n, b.dst_column,
+                     b.src_column);
+      }
+    }
+  }
+}
+
+template <int S> struct LaneWord { using type = uint64_t; };
+template <> struct LaneWord<1> { using type = uint8_t; };
+template <> struct LaneWord<2> { using type = uint16_t; };
+template <> struct LaneWord<4> { using type = uint32_t; };
+
+// `Lanes` lanes of 16 bytes, and the same as it lies in memory, at any address.
+template <int S, int Lanes> struct VectorOf {
+  typedef typename LaneWord<S>::type type __attribute__((vector_size(16 * Lanes)));
+  typedef typename LaneWord<S>::type memory __attribute__((vector_size(16 * Lanes), aligned(1), may_alias));
+};
+template <int S, int Lanes> using Vector = typename VectorOf<S, Lanes>::type;
+
+template <int S, int Lanes, class Indices> struct MicroTile;
+
+template <int S, int Lanes, int... I>
+struct MicroTile<S, Lanes, std::integer_sequence<int, I...>> {
+  static constexpr int kWords = sizeof...(I);                  // in a vector
+  static constexpr int kRows = S == 16 ? 1 : 16 / S;           // of the micro-kernel, and words in a lane
+  static constexpr int kColumns = kRows * Lanes;
+  using V = Vector<S, Lanes>;
+
+  // Word i of the interleaving of the lower (half = 0) or upper halves of each lane of two vectors.
+  static constexpr int interleaved(int i, int half) {
+    const int word = i % kRows;
+    return i - word + word / 2 + half * (kRows / 2) + (word % 2) * kWords;
+  }
+
+  static V load(const std::byte* src, int64_t group_bytes) {
+    if constexpr (Lanes == 1) {
+      return *reinterpret_cast<const typename VectorOf<S, 1>::memory*>(src);
+    } else {
+      using Half = MicroTile<S, Lanes / 2, std::make_integer_sequence<int, kWords / 2>>;
+      const auto low = Half::load(src, group_bytes);
+      const auto high = Half::load(src + group_bytes * (Lanes / 2), group_bytes);
+      return __builtin_shufflevector(low, high, I...);
+    }
+  }
+
+  template <int... R>
+  static void round(V* v, std::integer_sequence<int, R...>) {
+    const V in[kRows] = {v[R]..., v[R + kRows / 2]...};
+    ((v[2 * R] = __builtin_shufflevector(in[R], in[R + kRows / 2], interleaved(I, 0)...),
+      v[2 * R + 1] = __builtin_shufflevector(in[R], in[R + kRows / 2], interleaved(I, 1)...)),
+     ...);
+  }
+
+  template <int... R>
+  static void run(std::byte* dst, int64_t dst_row, const std::byte* src, int64_t src_column,
+                  std::integer_sequence<int, R...>) {
+    V v[kRows] = {load(src + R * src_column, src_column * kRows)...};
+    if constexpr (kRows > 1) {
+      using Pairs = std::make_integer_sequence<int, kRows / 2>;
+      for (int i = 1; i < kRows; i *= 2) round(v, Pairs());
+    }
+    ((*reinterpret_cast<typename VectorOf<S, Lanes>::memory*>(dst + R * dst_row) = v[R]), ...);
+  }
+
+  static void run(std::byte* dst, int64_t dst_row, const std::byte* src, int64_t src_column) {
+    run(dst, dst_row, src, src_column, std::make_integer_sequence<int, kRows>());
+  }
+};
+
+template <int S, int Lanes>
+using Micro = MicroTile<S, Lanes, std::make_integer_sequence<int, 16 * Lanes / (S == 16 ? 8 : S)>>;
+
+// Columns [c0, c1) of all rows; both extents hold a micro-kernel at least. The last step of each dimension steps back so
+// as to end at the edge: it writes some items twice, the same.
+template <int S, int Lanes>
+inline void transpose_columns(std::byte* dst, const std::byte* src, const Block& b) {
+  using M = Micro<S, Lanes>;
+  for (int64_t r0 = 0; r0 < b.rows; r0 += kTileRows) {
+    const int64_t r1 = r0 + kTileRows < b.rows ? r0 + kTileRows : b.rows;
+    for (int64_t c = 0; c < b.columns; c += M::kColumns) {
+      const int64_t column = c + M::kColumns < b.columns ? c : b.columns - M::kColumns;
+      for (int64_t r = r0; r < r1; r += M::kRows) {
+        const int64_t at = r + M::kRows < r1 ? r : r1 - M::kRows;
+        M::run(dst + at * b.dst_row + column * S, b.dst_row, src + at * S + column * b.src_column, b.src_column);
+      }
+    }
+  }
+}
+
+template <int S>
+void transpose_dense(std::byte* dst, const std::byte* src, const Block& b) {
+  if (b.columns >= Micro<S, kLanes>::kColumns) {
+    transpose_columns<S, kLanes>(dst, src, b);
+  } else {
+    transpose_columns<S, 1>(dst, src, b);
+  }
+}
+
+template <int S>
+bool fits_micro_kernel(const Block& b) {
+  return b.src_row == S && b.dst_column == S && b.rows >= Micro<S, 1>::kRows && b.columns >= Micro<S, 1>::kColumns;
+}
+
+// Interleaved channels -----------------------------------------------------------------------------------------------
+
+// Pixels to planes: `Channels` rows, each src item next to the one of the next row.
+template <int S, int Channels>
+void to_planes(std::byte* dst, const std::byte* src, const Block& b) {
+  using Word = typename WordOf<S>::type;
+  const Word* __restrict s = reinterpret_cast<const Word*>(src);
+  Word* __restrict d0 = reinterpret_cast<Word*>(dst);
+  Word* __restrict d1 = reinterpret_cast<Word*>(dst + b.dst_row);
+  Word* __restrict d2 = reinterpret_cast<Word*>(dst + (Channels > 2 ? 2 * b.dst_row : 0));
+  Word* __restrict d3 = reinterpret_cast<Word*>(dst + (Channels > 3 ? 3 * b.dst_row : 0));
+  for (int64_t i = 0; i < b.columns; ++i) {
+    d0[i] = s[i * Channels];
+    d1[i] = s[i * Channels + 1];
+    if constexpr (Channels > 2) d2[i] = s[i * Channels + 2];
+    if constexpr (Channels > 3) d3[i] = s[i * Channels + 3];
+  }
+}
+
+// Planes to pixels: `Channels` columns.
+template <int S, int Channels>
+void to_pixels(std::byte* dst, const std::byte* src, const Block& b) {
+  using Word = typename WordOf<S>::type;
+  Word* __restrict d = reinterpret_cast<Word*>(dst);
+  const Word* __restrict s0 = reinterpret_cast<const Word*>(src);
+  const Word* __restrict s1 = reinterpret_cast<const Word*>(src + b.src_column);
+  const Word* __restrict s2 = reinterpret_cast<const Word*>(src + (Channels > 2 ? 2 * b.src_column : 0));
+  const Word* __restrict s3 = reinterpret_cast<const Word*>(src + (Channels > 3 ? 3 * b.src_column : 0));
+  for (int64_t i = 0; i < b.rows; ++i) {
+    d[i * Channels] = s0[i];
+    d[i * Channels + 1] = s1[i];
+    if constexpr (Channels > 2) d[i * Channels + 2] = s2[i];
+    if constexpr (Channels > 3) d[i * Channels + 3] = s3[i];
+  }
+}
+
+template <int S>
+Kernel pick_channels(const Block& b) {
+  if (b.src_row == S && b.dst_column == S && b.src_column == b.rows * S) {
+    if (b.rows == 2) return to_planes<S, 2>;
+    if (b.rows == 3) return to_planes<S, 3>;
+    if (b.rows == 4) return to_planes<S, 4>;
+  }
+  if (b.src_row == S && b.dst_column == S && b.dst_row == b.columns * S) {
+    if (b.columns == 2) return to_pixels<S, 2>;
+    if (b.columns == 3) return to_pixels<S, 3>;
+    if (b.columns == 4) return to_pixels<S, 4>;
+  }
+  return nullptr;
+}
+
+// Choice -------------------------------------------------------------------------------------------------------------
+
+bool is_transpose(const Block& b) {
+  const int64_t row = b.src_row < 0 ? -b.src_row : b.src_row;
+  const int64_t column = b.src_column < 0 ? -b.src_column : b.src_column;
+  return b.rows > 1 && row != 0 && row < column;
+}
+
+template <int S>
+Kernel pick_strided(const Block& b) {
+  if (b.src_column == 0) return fill_rows<S>;
+  if (b.dst_column == S) {
+    if (b.src_column == -S) return strided<S, 1, -1>;
+    if (b.src_column == 2 * S) return strided<S, 1, 2>;
+    if (b.src_column == -2 * S) return strided<S, 1, -2>;
+    if (b.src_column == 3 * S) return strided<S, 1, 3>;
+    if (b.src_column == 4 * S) return strided<S, 1, 4>;
+    return strided<S, 1, 0>;
+  }
+  if (b.dst_column == 2 * S && b.src_column == S) return strided<S, 2, 1>;
+  if (b.src_column == S) return strided<S, 0, 1>;
+  return strided<S, 0, 0>;
+}
+
+template <int S>
+Kernel pick_word(const Block& b) {
+  if (!is_transpose(b)) return pick_strided<S>(b);
+  if (const Kernel kernel = pick_channels<S>(b)) return kernel;
+  if (fits_micro_kernel<S>(b)) return transpose_dense<S>;
+  return transpose_any<S>;
+}
+
+template <int S>
+Kernel pick_fixed(const Block& b) {
+  if (is_transpose(b)) return transpose_any<S>;
+  return b.src_column == 0 ? fill_rows<S> : strided<S, 0, 0>;
+}
+
+void rows_short(std::byte* dst, const std::byte* src, const Block& b) { rows_inline(dst, src, b); }
+
+}  // namespace
+
+Kernel pick_kernel(const Block& b) {
+  switch (b.item) {
+    case 1: return pick_word<1>(b);
+    case 2: return pick_word<2>(b);
+    case 3: return pick_fixed<3>(b);
+    case 4: return pick_word<4>(b);
+    case 6: return pick_fixed<6>(b);
+    case 8: return pick_word<8>(b);
+    case 12: return pick_fixed<12>(b);
+    case 16: return pick_word<16>(b);
+    case 24: return pick_fixed<24>(b);
+    case 32: return pick_fixed<32>(b);
+    case 48: return pick_fixed<48>(b);
+    case 64: return pick_fixed<64>(b);
+    case 96: return strided<96, 0, 0>;
+    case 128: return strided<128, 0, 0>;
+    default: return b.item <= kInlineRunBytes ? rows_short : rows_memcpy;
+  }
+}
+
+}  // namespace strideport::host::STRIDEPORT_TARGET

@@ -1,0 +1,127 @@
+// One pool a process. It is leaked on purpose: at exit its threads wait on a condition variable, and destroying that
+// under them would hang or crash. After a fork the child has none of the threads, so it forgets the pool, with the mutex
+// in whatever state the fork found it, and makes its own when it needs one.
+
+#include "runtime/host/pool.hpp"
+
+#include <pthread.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <mutex>
+#include <system_error>
+#include <thread>
+
+namespace strideport::host {
+namespace {
+
+using Call = void (*)(void* context, int part);
+
+// One caller's work. It lives on the caller's stack: nobody looks at it after `left` became 0.
+struct Job {
+  Call call;
+  void* context;
+  int parts;
+  std::exception_ptr error;
+};
+
+class Workers {
+ public:
+  // False where another caller has the threads.
+  bool try_run(Job& job) {
+    std::unique_lock busy(busy_, std::try_to_lock);
+    if (!busy) return false;
+    start(job.parts - 1);
+    {
+      std::lock_guard lock(mutex_);
+      job_ = &job;
+      next_part_ = 0;
+      left_ = job.parts;
+    }
+    wake_.notify_all();
+    work();
+    std::unique_lock lock(mutex_);
+    done_.wait(lock, [this] { return left_ == 0; });
+    job_ = nullptr;
+    return true;
+  }
+
+ private:
+  // Fewer threads than asked for are enough: the caller does what they do not.
+  void start(int threads) noexcept {
+    try {
+      for (; threads_ < threads; ++threads_) std::thread([this] { serve(); }).detach();
+    } catch (const std::system_error&) {
+    }
+  }
+
+  void serve() {
+    while (true) {
+      {
+        std::unique_lock lock(mutex_);
+        wake_.wait(lock, [this] { return has_part(); });
+      }
+      work();
+    }
+  }
+
+  bool has_part() const noexcept { return job_ != nullptr && next_part_ < job_->parts; }
+
+  // Takes parts until there are none.
+  void work() {
+    std::unique_lock lock(mutex_);
+    while (has_part()) {
+      Job& job = *job_;
+      const int part = next_part_++;
+      lock.unlock();
+      std::exception_ptr error;
+      try {
+        job.call(job.context, part);
+      } catch (...) {
+        error = std::current_exception();
+      }
+      lock.lock();
+      if (error && !job.error) job.error = error;
+      if (--left_ == 0) done_.notify_one();
+    }
+  }
+
+  std::mutex busy_;   // held by the caller whose job is running
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable wake_;
+  std::condition_variable done_;
+  Job* job_ = nullptr;
+  int next_part_ = 0;
+  int left_ = 0;
+  int threads_ = 0;  // guarded by busy_
+};
+
+std::atomic<Workers*> the_workers{nullptr};
+
+void forget_workers() noexcept { the_workers.store(nullptr, std::memory_order_relaxed); }
+
+Workers& workers() {
+  static const int registered = pthread_atfork(nullptr, nullptr, forget_workers);
+  static_cast<void>(registered);
+  Workers* current = the_workers.load(std::memory_order_acquire);
+  if (current != nullptr) return *current;
+  auto* made = new Workers;
+  if (the_workers.compare_exchange_strong(current, made, std::memory_order_acq_rel)) return *made;
+  delete made;
+  return *current;
+}
+
+}  // namespace
+
+void Pool::run_erased(int parts, Call call, void* context) {
+  Job job{call, context, parts, nullptr};
+  if (parts > 1 && workers().try_run(job)) {
+    if (job.error) std::rethrow_exception(job.error);
+    return;
+  }
+  for (int part = 0; part < parts; ++part) call(context, part);
+}
+
+}  // namespace strideport::host

@@ -1,0 +1,72 @@
+#include "runtime/plan_checks.hpp"
+
+#include <string>
+
+#include "runtime/tuple_text.hpp"
+
+namespace strideport::planning {
+namespace {
+
+std::string element_text(const BufferView& view) {
+  if (view.format()) return "format '" + view.format().text() + "'";
+  if (view.dtype()) return to_string(view.dtype());
+  return std::to_string(view.itemsize()) + " bytes without a type";
+}
+
+// A format says more than a DType (byte order, fields), so it decides where both sides have one.
+bool same_elements(const BufferView& dst, const BufferView& src) {
+  if (dst.itemsize() != src.itemsize() || dst.padded() != src.padded()) return false;
+  if (dst.format() && src.format()) return dst.format() == src.format();
+  return dst.dtype() == src.dtype();
+}
+
+[[noreturn]] void throw_elements_differ(const BufferView& dst, const BufferView& src) {
+  std::string message = "dst has elements of " + element_text(dst) + ", src of " + element_text(src);
+  if (dst.itemsize() != src.itemsize()) {
+    message += " (dst.itemsize " + std::to_string(dst.itemsize()) + " differs from src.itemsize " +
+               std::to_string(src.itemsize()) + "); a copy converts nothing: convert one side first";
+  } else if (dst.padded() != src.padded()) {
+    message += " (one is packed, the other padded); a copy converts nothing: convert one side first";
+  } else {
+    message += "; a copy converts nothing: cast() one side to read its bytes as the other's type";
+  }
+  throw InvalidArgument(message);
+}
+
+void check_references(const BufferView& view, const char* name) {
+  if (!view.format() || !view.format().has_references()) return;
+  throw TypeMismatch(std::string(name) + ".format '" + view.format().text() +
+                     "' contains 'O', references to Python objects: copying their bytes would break the reference "
+                     "counts; copy the objects in Python");
+}
+
+void check_host(const BufferView& view, const char* name) {
+  if (view.device().host_accessible()) return;
+  throw BufferError(std::string(name) + " is on " + to_string(view.device()) +
+                    ": this build of Strideport has no device side (STRIDEPORT_CUDA is OFF), so it copies between "
+                    "host memory only");
+}
+
+}  // namespace
+
+void check_elements(const BufferView& dst, const BufferView& src) {
+  if (dst.readonly()) throw ReadOnly("dst is read-only: give copy a writable destination");
+  check_references(dst, "dst");
+  check_references(src, "src");
+  if (!same_elements(dst, src)) throw_elements_differ(dst, src);
+  check_host(dst, "dst");
+  check_host(src, "src");
+}
+
+void throw_shapes_differ(const BufferView& dst, const BufferView& src) {
+  throw InvalidArgument("dst.shape " + tuple_text(dst.shape()) + " differs from src.shape " + tuple_text(src.shape()) +
+                        " (dimensions of extent 1 do not count)");
+}
+
+void throw_dst_overlaps_itself(const BufferView& dst) {
+  throw InvalidArgument("dst overlaps itself: with shape " + tuple_text(dst.shape()) + ", strides " +
+                        tuple_text(dst.strides()) + " and itemsize " + std::to_string(dst.itemsize()) +
+                        " several indices share bytes, so no order of writes is right; copy into memory of its own");
+}
+
+}  // namespace strideport::planning
