@@ -33,7 +33,7 @@ using strideport::StreamRef;
 using strideport::TypeCode;
 using strideport::TypeMismatch;
 using strideport::ViewSpec;
-using strideport_test::element_addresses;
+using strideport::testing::element_addresses;
 
 using Numbers = std::vector<int64_t>;
 
@@ -305,7 +305,7 @@ void expect_same(const Buffer& back, const Buffer& buffer) {
 }
 
 TEST(DlpackExport, EveryTypeComesBack) {
-  for (const DLDataType type : strideport_test::whole_byte_types()) {
+  for (const DLDataType type : strideport::testing::whole_byte_types()) {
     for (const uint16_t lanes : {uint16_t{1}, uint16_t{2}, uint16_t{3}}) {
       SCOPED_TRACE(std::to_string(type.code) + "/" + std::to_string(type.bits) + "x" + std::to_string(lanes));
       const Made made{.shape = {2, 3}, .dtype = {static_cast<TypeCode>(type.code), type.bits, lanes}};
@@ -315,7 +315,7 @@ TEST(DlpackExport, EveryTypeComesBack) {
 }
 
 TEST(DlpackExport, TypesBelowAByteComeBackPackedAndPadded) {
-  for (const DLDataType type : strideport_test::subbyte_types()) {
+  for (const DLDataType type : strideport::testing::subbyte_types()) {
     SCOPED_TRACE(std::to_string(type.code) + "/" + std::to_string(type.bits));
     const auto lanes = static_cast<uint16_t>(8 / std::gcd(8, int{type.bits}));
     const auto code = static_cast<TypeCode>(type.code);

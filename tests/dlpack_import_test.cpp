@@ -32,9 +32,9 @@ using strideport::import_dlpack;
 using strideport::InvalidArgument;
 using strideport::StreamRef;
 using strideport::TypeCode;
-using strideport_test::produce;
-using strideport_test::produce_legacy;
-using strideport_test::TensorFields;
+using strideport::testing::produce;
+using strideport::testing::produce_legacy;
+using strideport::testing::TensorFields;
 
 constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
 constexpr int64_t kMin = std::numeric_limits<int64_t>::min();
@@ -124,10 +124,10 @@ TEST(DlpackImport, TakesNullDataOfEmptyTensors) {
 }
 
 TEST(DlpackImport, TakesTensorsWithoutDeleter) {
-  const auto produced = strideport_test::produce_without_deleter(floats({4}));
+  const auto produced = strideport::testing::produce_without_deleter(floats({4}));
   { const Buffer buffer = import_dlpack(DLPackTensor(&produced->managed), StreamRef::host()); }
   TensorFields bad = floats({-1});
-  const auto malformed = strideport_test::produce_without_deleter(bad);
+  const auto malformed = strideport::testing::produce_without_deleter(bad);
   EXPECT_THROW(import_dlpack(DLPackTensor(&malformed->managed), StreamRef::host()), InvalidArgument);
 }
 
@@ -292,7 +292,7 @@ TEST(DlpackImport, RefusesMemoryThatTheHostCannotReach) {
 }
 
 TEST(DlpackImport, TakesEveryTypeOfWholeBytes) {
-  for (const DLDataType base : strideport_test::whole_byte_types()) {
+  for (const DLDataType base : strideport::testing::whole_byte_types()) {
     for (const uint16_t lanes : {uint16_t{1}, uint16_t{4}}) {
       SCOPED_TRACE(std::to_string(base.code) + "/" + std::to_string(base.bits) + "x" + std::to_string(lanes));
       std::atomic<int> deletions = 0;
@@ -383,7 +383,7 @@ TEST(DlpackImport, LooksAtNoStrideThatMeansNothingInPackedTensors) {
 }
 
 TEST(DlpackImport, GivesPaddedElementsAByteEach) {
-  for (const DLDataType type : strideport_test::subbyte_types()) {
+  for (const DLDataType type : strideport::testing::subbyte_types()) {
     std::atomic<int> deletions = 0;
     TensorFields fields = floats({3, 7}, Numbers{1, 3});
     fields.dtype = type;

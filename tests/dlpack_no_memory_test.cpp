@@ -43,7 +43,7 @@ using strideport::DLPackTensor;
 using strideport::export_dlpack;
 using strideport::import_dlpack;
 using strideport::StreamRef;
-using strideport_test::TensorFields;
+using strideport::testing::TensorFields;
 
 float memory[64];
 
@@ -52,7 +52,7 @@ void make_tables() {
   TensorFields fields;
   fields.data = memory;
   std::atomic<int> deletions = 0;
-  export_dlpack(import_dlpack(DLPackTensor(strideport_test::produce(fields, deletions)), StreamRef::host()));
+  export_dlpack(import_dlpack(DLPackTensor(strideport::testing::produce(fields, deletions)), StreamRef::host()));
 }
 
 /// Runs `action` with 0, 1, 2, ... allocations until one succeeds; returns how many it needs. `after_failure` is
@@ -81,13 +81,13 @@ TEST(DlpackNoMemory, ImportDeletesOnce) {
     fields.shape.assign(ndim, 1);
     fields.data = memory;
     std::atomic<int> deletions = 0;
-    DLManagedTensorVersioned* raw = strideport_test::produce(fields, deletions);
+    DLManagedTensorVersioned* raw = strideport::testing::produce(fields, deletions);
     Buffer kept;
     const int64_t needed = fail_everywhere([&] { kept = import_dlpack(DLPackTensor(raw), StreamRef::host()); },
                                            [&] {
                                              ASSERT_EQ(deletions, 1);
                                              deletions = 0;
-                                             raw = strideport_test::produce(fields, deletions);
+                                             raw = strideport::testing::produce(fields, deletions);
                                            });
     EXPECT_GE(needed, ndim > 8 ? 2 : 1);
     EXPECT_EQ(deletions, 0);
@@ -103,7 +103,7 @@ TEST(DlpackNoMemory, ExportNeedsOneAllocationAndLosesNothing) {
     fields.shape.assign(ndim, 1);
     fields.data = memory;
     std::atomic<int> deletions = 0;
-    Buffer buffer = import_dlpack(DLPackTensor(strideport_test::produce(fields, deletions)), StreamRef::host());
+    Buffer buffer = import_dlpack(DLPackTensor(strideport::testing::produce(fields, deletions)), StreamRef::host());
     DLPackTensor tensor;
     const int64_t needed =
         fail_everywhere([&] { tensor = export_dlpack(buffer); }, [&] { EXPECT_EQ(deletions, 0); });

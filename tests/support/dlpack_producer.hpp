@@ -12,7 +12,7 @@
 #include <optional>
 #include <vector>
 
-namespace strideport_test {
+namespace strideport::testing {
 
 /// The fields of a tensor, whatever they are: nothing is checked.
 struct TensorFields {
@@ -77,4 +77,4 @@ inline std::unique_ptr<Produced<DLManagedTensorVersioned>> produce_without_delet
   return std::make_unique<Produced<DLManagedTensorVersioned>>(fields, nullptr);
 }
 
-}  // namespace strideport_test
+}  // namespace strideport::testing

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace strideport_test {
+namespace strideport::testing {
 
 /// Bytes of one element as dlpack.h's GetDataSize counts them.
 inline int64_t element_bytes(DLDataType type) { return (int64_t{type.bits} * type.lanes + 7) / 8; }
@@ -57,4 +57,4 @@ inline std::vector<DLDataType> subbyte_types() {
           {kDLUInt, 1, 1},         {kDLFloat6_e2m3fn, 6, 1}, {kDLFloat6_e3m2fn, 6, 1}, {kDLFloat4_e2m1fn, 4, 1}};
 }
 
-}  // namespace strideport_test
+}  // namespace strideport::testing
