@@ -26,6 +26,20 @@ R guarded(R failure, F&& f) noexcept {
   }
 }
 
+/// Keeps the caller's error indicator across code that may set or clear it, such as releasing foreign memory.
+class SavedError {
+ public:
+  SavedError() noexcept;
+  ~SavedError();
+  SavedError(const SavedError&) = delete;
+  SavedError& operator=(const SavedError&) = delete;
+
+ private:
+  PyObject* type_ = nullptr;
+  PyObject* value_ = nullptr;
+  PyObject* traceback_ = nullptr;
+};
+
 /// Throws PythonError if `object` is null, else passes it on.
 template <class T>
 T* checked(T* object) {

@@ -22,7 +22,6 @@ PyObject* get_strides(BufferObject* self);
 PyObject* get_suboffsets(BufferObject* self);
 PyObject* get_c_contiguous(BufferObject* self);
 PyObject* get_f_contiguous(BufferObject* self);
-PyObject* get_contiguous(BufferObject* self);
 PyObject* get_ptr(BufferObject* self);
 PyObject* get_device(BufferObject* self);
 PyObject* get_dtype(BufferObject* self);
@@ -44,6 +43,10 @@ PyObject* toreadonly(BufferObject* self);
 
 // cast.cpp ----------------------------------------------------------------------------------------------------
 PyObject* cast(BufferObject* self, PyObject* args, PyObject* kwargs);
+
+// contiguous_flag.cpp -----------------------------------------------------------------------------------------
+PyObject* get_contiguous(BufferObject* self);               ///< memoryview's bool, which is a method too
+PyTypeObject* make_contiguous_flag_type(PyObject* module);  ///< null with the error set on failure
 
 // transfer.cpp ------------------------------------------------------------------------------------------------
 PyObject* contiguous(BufferObject* self, PyObject* args, PyObject* kwargs);

@@ -44,6 +44,7 @@ struct BufferObject {
 struct ModuleState {
   PyTypeObject* buffer_type;
   PyTypeObject* iterator_type;
+  PyTypeObject* contiguous_flag_type;
   PyObject* device_error;
   PyObject* dtype_class;  ///< strideport._dtype.DType, imported at first use
 };
@@ -59,7 +60,8 @@ inline PyObject* as_object(BufferObject* object) noexcept { return reinterpret_c
 /// Makes the type. Returns null with the error set on failure.
 PyTypeObject* make_buffer_type(PyObject* module);
 
-/// A new root without a lease: the caller fills `lease`, then sets `view`. Throws PythonError.
+/// A new root that is the only user of an empty lease: the caller fills `lease`, then `view` and `stream`. Giving
+/// it up half-filled (Py_DECREF) gives back what was filled in. Throws PythonError.
 BufferObject* new_root(ModuleState* state);
 
 /// A root over C++ memory. `obj` (borrowed, may be null) is what `.obj` shows. Throws PythonError.
@@ -74,6 +76,9 @@ Buffer share(BufferObject* self);
 
 /// Throws PythonError with memoryview's ValueError where `self` is released.
 const BufferView& live_view(BufferObject* self);
+
+/// `live_view` of memory that the host may touch. Throws also DeviceError.
+const BufferView& host_view(BufferObject* self);
 
 /// Ends this object's use of its lease. Throws BufferError while buffer exports of it live.
 void release(BufferObject* self);

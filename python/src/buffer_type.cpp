@@ -1,0 +1,102 @@
+/// The life of a BufferObject: how one is made, what the garbage collector sees, and how it goes.
+#include <new>
+#include <type_traits>
+
+#include "call_adapters.hpp"
+#include "methods.hpp"
+#include "object.hpp"
+#include "ref.hpp"
+#include "type_callbacks.hpp"
+
+namespace strideport::python {
+namespace {
+
+/// An object whose C++ members are alive; neither root nor view yet. Throws PythonError.
+BufferObject* allocate(PyTypeObject* type) {
+  const auto alloc = reinterpret_cast<allocfunc>(PyType_GetSlot(type, Py_tp_alloc));
+  BufferObject* self = as_buffer(checked(alloc(type, 0)));
+  new (&self->view) BufferView();
+  new (&self->stream) StreamRef(StreamRef::host());
+  new (&self->lease) Lease();
+  self->hash = -1;
+  self->constructed = true;
+  return self;
+}
+
+}  // namespace
+
+BufferObject* new_root(ModuleState* state) {
+  BufferObject* self = allocate(state->buffer_type);
+  self->lease_ptr = &self->lease;
+  self->lease.users.store(1, std::memory_order_relaxed);
+  return self;
+}
+
+PyObject* wrap(ModuleState* state, Buffer buffer, PyObject* obj) {
+  BufferObject* self = new_root(state);
+  self->view = buffer.view();
+  self->stream = buffer.stream();
+  self->lease.owner = buffer.owner();
+  self->lease.obj = Py_XNewRef(obj);
+  return as_object(self);
+}
+
+PyObject* new_view(BufferObject* self, BufferView view) {
+  live_view(self);
+  BufferObject* result = allocate(Py_TYPE(as_object(self)));
+  BufferObject* root = self->root != nullptr ? self->root : self;
+  Py_INCREF(as_object(root));
+  result->root = root;
+  result->lease_ptr = self->lease_ptr;
+  result->lease_ptr->users.fetch_add(1, std::memory_order_relaxed);
+  result->view = std::move(view);
+  result->stream = self->stream;
+  return as_object(result);
+}
+
+PyObject* buffer_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) noexcept {
+  return guarded(kNoObject, [&] {
+    static const char* const names[] = {"object", nullptr};
+    PyObject* object = nullptr;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O:Buffer", const_cast<char**>(names), &object)) throw PythonError{};
+    auto* state = static_cast<ModuleState*>(PyType_GetModuleState(type));
+    return import_object(state, object, Writable::any);
+  });
+}
+
+void buffer_dealloc(PyObject* object) noexcept {
+  BufferObject* self = as_buffer(object);
+  PyTypeObject* type = Py_TYPE(object);
+  PyObject_GC_UnTrack(object);
+  if (self->weakrefs != nullptr) PyObject_ClearWeakRefs(object);
+  if (self->constructed) {
+    self->exports = 0;  // a consumer holds a reference, so there is none
+    release(self);
+    self->lease.~Lease();
+    self->view.~BufferView();
+    self->constructed = false;
+  }
+  reinterpret_cast<freefunc>(PyType_GetSlot(type, Py_tp_free))(object);
+  Py_DECREF(type);
+}
+
+int buffer_traverse(PyObject* object, visitproc visit, void* arg) noexcept {
+  BufferObject* self = as_buffer(object);
+  Py_VISIT(Py_TYPE(object));
+  if (!self->constructed) return 0;  // the collector may look before `allocate` is done
+  Py_VISIT(self->root);
+  if (self->lease.has_master) Py_VISIT(self->lease.master.obj);
+  Py_VISIT(self->lease.keepalive);
+  Py_VISIT(self->lease.obj);
+  return 0;
+}
+
+int buffer_clear(PyObject* object) noexcept {
+  BufferObject* self = as_buffer(object);
+  // While a Py_buffer is out its consumer, garbage too, still points into the memory. Clearing the consumer gives
+  // that Py_buffer back and drops the reference that keeps us.
+  if (self->constructed && self->exports == 0) release(self);
+  return 0;
+}
+
+}  // namespace strideport::python

@@ -1,0 +1,439 @@
+/// Docstrings of strideport.Buffer, in numpydoc's sections. The line before `--` is the signature that inspect reads.
+#pragma once
+
+namespace strideport::python::doc {
+
+inline constexpr char type[] =
+    R"(Buffer(object, /)
+--
+
+A memoryview for every device: a view of the memory of another object, without a copy.
+
+Parameters
+----------
+object : buffer-like
+    Anything that exposes memory: the buffer protocol, DLPack, the array interface. The same as `asbuffer`.
+
+Raises
+------
+TypeError
+    If the object offers no protocol that Strideport reads.
+BufferError
+    If the protocols that it offers refuse; the message names each refusal.
+
+Notes
+-----
+Where memoryview returns a result, a Buffer returns the same; where it raises, a Buffer raises the same exception.
+A Buffer goes on where memoryview stops: any format, sub-views, permutations, other devices.
+)";
+
+inline constexpr char tobytes[] =
+    R"(tobytes($self, /, order='C')
+--
+
+The elements as bytes, gaps left out.
+
+Parameters
+----------
+order : {'C', 'F', 'A'} or None
+    'C' or None: last dimension densest. 'F': first dimension densest. 'A': Fortran order where the buffer is
+    Fortran- and not C-contiguous, else C order.
+
+Returns
+-------
+bytes
+    `nbytes` long.
+
+Raises
+------
+ValueError
+    For another order, or a released buffer.
+
+Notes
+-----
+Waits for the buffer's stream on device memory.
+)";
+
+inline constexpr char tolist[] =
+    R"(tolist($self, /)
+--
+
+The elements as nested lists, one level a dimension; a single value where there is no dimension.
+
+Returns
+-------
+list or value
+    Numbers; bytes for 'c', 's' and 'p', of the format's length, NULs kept; str for 'u' and 'w'; a tuple for a
+    structure; a list for a sub-array; a float for bfloat16, float8, float6 and float4; the object for 'O'.
+
+Raises
+------
+ValueError
+    For a released buffer, or text that is no Unicode.
+
+Notes
+-----
+Waits for the buffer's stream on device memory.
+)";
+
+inline constexpr char hex[] =
+    R"(hex($self, /, sep=<unrepresentable>, bytes_per_sep=1)
+--
+
+The bytes of `tobytes()` as hexadecimal digits.
+
+Parameters
+----------
+sep : str or bytes of length 1, optional
+    Put between groups of bytes.
+bytes_per_sep : int
+    Length of a group in bytes, counted from the right; from the left where negative.
+
+Returns
+-------
+str
+)";
+
+inline constexpr char cast[] =
+    R"(cast($self, /, format, shape=<unrepresentable>)
+--
+
+The same bytes as elements of another type.
+
+Parameters
+----------
+format : str or dtype
+    A PEP 3118 format ('i', '<f', 'T{d:x:d:y:}'), the name of an element type ('float32', 'bfloat16'), or a dtype.
+shape : list or tuple of int, optional
+    New extents, C order. Without it the result has one dimension.
+
+Returns
+-------
+Buffer
+    A view; it shares memory, owner and read-only flag.
+
+Raises
+------
+TypeError
+    If the buffer is not C-contiguous, its bytes do not fill whole elements or the new shape, either element type
+    holds references, or both the buffer and the shape have other than one dimension.
+ValueError
+    For a malformed format or an extent that is negative.
+)";
+
+inline constexpr char toreadonly[] =
+    R"(toreadonly($self, /)
+--
+
+The same view, read-only.
+
+Returns
+-------
+Buffer
+    A new object, released on its own, even where this one is read-only already.
+)";
+
+inline constexpr char release[] =
+    R"(release($self, /)
+--
+
+Ends this object's use of the memory. Its owner is let go once no other Buffer or export uses it.
+
+Raises
+------
+BufferError
+    While buffer exports of this very object live (memoryviews of it, for example).
+
+Notes
+-----
+Afterwards every operation but `release` and `==` raises ValueError. Views taken earlier stay valid.
+)";
+
+inline constexpr char count[] =
+    R"(count($self, value, /)
+--
+
+Number of entries along the first dimension that equal `value`.
+
+Parameters
+----------
+value : object
+    A number, or anything that compares with a sub-view where there are more dimensions.
+
+Returns
+-------
+int
+)";
+
+inline constexpr char index[] =
+    R"(index($self, value, start=0, stop=sys.maxsize, /)
+--
+
+Position of the first entry along the first dimension that equals `value`.
+
+Parameters
+----------
+value : object
+start, stop : int
+    The range to look in; negative numbers count from the end.
+
+Returns
+-------
+int
+
+Raises
+------
+ValueError
+    If there is none.
+)";
+
+inline constexpr char permute[] =
+    R"(permute($self, /, *axes)
+--
+
+A view with its dimensions reordered: axis i of the result is `axes[i]` of this one.
+
+Parameters
+----------
+*axes : int
+    Each axis once, or one sequence of them; negative numbers count from the end.
+
+Returns
+-------
+Buffer
+
+Raises
+------
+ValueError
+    Unless a permutation of all axes.
+BufferError
+    If an axis would cross an indirect one (suboffsets); `.contiguous()` copies.
+)";
+
+inline constexpr char reshape[] =
+    R"(reshape($self, /, *shape)
+--
+
+A view of the same elements, in C order, under another shape. Never copies.
+
+Parameters
+----------
+*shape : int
+    Extents, or one sequence of them; one may be -1 and takes what is left.
+
+Returns
+-------
+Buffer
+
+Raises
+------
+ValueError
+    If the number of elements differs.
+BufferError
+    Where no strides express it; `.contiguous().reshape(...)` copies.
+)";
+
+inline constexpr char expand[] =
+    R"(expand($self, /, *shape)
+--
+
+A view broadcast to a shape: new axes in front, extents of 1 repeated with stride 0.
+
+Parameters
+----------
+*shape : int
+    Extents, or one sequence of them.
+
+Returns
+-------
+Buffer
+    Read-only where elements repeat.
+
+Raises
+------
+ValueError
+    Naming the axis that fits neither.
+)";
+
+inline constexpr char squeeze[] =
+    R"(squeeze($self, /, axis=None)
+--
+
+A view without one axis of extent 1, or without all of them.
+
+Parameters
+----------
+axis : int, optional
+    Negative numbers count from the end.
+
+Returns
+-------
+Buffer
+
+Raises
+------
+ValueError
+    If that axis is longer.
+IndexError
+    If there is no such axis.
+)";
+
+inline constexpr char flip[] =
+    R"(flip($self, axis, /)
+--
+
+A view with one axis reversed.
+
+Parameters
+----------
+axis : int
+    Negative numbers count from the end.
+
+Returns
+-------
+Buffer
+)";
+
+inline constexpr char contiguous_type[] =
+    R"(The attribute `contiguous` of a Buffer: memoryview's bool, which is also a method.
+
+`b.contiguous` is true if the elements fill one block in C or Fortran order, and compares, hashes and prints as that
+bool. `b.contiguous(order='C')` is a Buffer with the same elements that is contiguous in `order`: a view of `b` where
+`b` is so already, else a copy.
+)";
+
+inline constexpr char contiguous[] =
+    R"(A bool: the elements fill one block in C or Fortran order. Called, it makes such a block.
+
+`b.contiguous(order='C')` returns a Buffer that is contiguous in `order` ('C', 'F', 'A' for either, 'K' for the order
+of the source with its gaps closed): a view of `b` where `b` is so already, else a copy, which is writable.
+)";
+
+inline constexpr char to[] =
+    R"(to($self, /, device='cpu', *, order='K', stream=None, copy=None)
+--
+
+The same elements on a device, in an order.
+
+Parameters
+----------
+device : str
+    'cpu', 'cuda:0', ...
+order : {'C', 'F', 'A', 'K'}
+    Layout of the result. 'K' keeps the source's.
+stream : int or None
+    Handle of the stream to enqueue on; None on the host.
+copy : bool or None
+    None: a view where nothing needs to move. True: always a copy. False: BufferError where a copy is needed.
+
+Returns
+-------
+Buffer
+
+Raises
+------
+DeviceError
+    If this build has no such device.
+BufferError
+    If `copy` is False and a copy is needed.
+TypeError
+    If the elements hold references (format 'O') and would have to move.
+)";
+
+inline constexpr char explain[] =
+    R"(explain($self, /, order='C')
+--
+
+How a copy of this buffer into a contiguous one would be done, and why it is not a view. Moves nothing.
+
+Parameters
+----------
+order : {'C', 'F', 'A', 'K'}
+    Layout of the destination.
+
+Returns
+-------
+str
+    A line a fact.
+)";
+
+inline constexpr char enter[] = "__enter__($self, /)\n--\n\nThe buffer itself; ValueError where it is released.\n";
+inline constexpr char leave[] = "__exit__($self, /, *exc_info)\n--\n\nReleases the buffer, as `release` does.\n";
+
+inline constexpr char dlpack[] =
+    R"(__dlpack__($self, /, *, stream=None, max_version=None, dl_device=None, copy=None)
+--
+
+A DLPack capsule of this memory, for `from_dlpack` of another library.
+
+Parameters
+----------
+stream : int or None
+    The consumer's stream. None on the host.
+max_version : tuple of two int, optional
+    The newest version that the consumer reads. None or major 0 gives the legacy struct.
+dl_device : tuple of two int, optional
+    Where the consumer wants it.
+copy : bool or None
+    True: a copy in C order. False: BufferError where a copy is needed. None: a copy only where needed.
+
+Raises
+------
+BufferError
+    For what DLPack cannot say: foreign byte order, structures, references, suboffsets, strides that are no multiple
+    of itemsize, and read-only memory in the legacy struct.
+)";
+
+inline constexpr char dlpack_device[] =
+    "__dlpack_device__($self, /)\n--\n\nDLPack's device type and index, as a tuple of two ints.\n";
+
+inline constexpr char array[] =
+    R"(__array__($self, /, dtype=None, copy=None)
+--
+
+A numpy.ndarray of this memory, without a copy unless `dtype` or `copy` ask for one.
+
+Raises
+------
+TypeError
+    For device memory: `.to("cpu")` first.
+ImportError
+    Without NumPy, or without ml_dtypes for bfloat16 and float8.
+)";
+
+inline constexpr char reduce_ex[] =
+    R"(__reduce_ex__($self, protocol, /)
+--
+
+For pickle: out of band from protocol 5 on, in band below. Read-only stays read-only.
+
+Raises
+------
+TypeError
+    For device memory (`.to("cpu")` first) and for formats with references.
+)";
+
+inline constexpr char copy[] = "__copy__($self, /)\n--\n\nAnother view of the same memory.\n";
+inline constexpr char deepcopy[] = "__deepcopy__($self, memo, /)\n--\n\nA copy of the elements, in memory of its own.\n";
+inline constexpr char class_getitem[] = "Buffer[int], for type hints.\n";
+
+inline constexpr char obj[] = "The object whose memory this is; None for memory that no Python object owns.";
+inline constexpr char nbytes[] = "Bytes of all elements, gaps not counted.";
+inline constexpr char readonly[] = "True if the memory must not be written through this buffer or any view of it.";
+inline constexpr char itemsize[] = "Bytes of one element.";
+inline constexpr char format[] = "The element type in PEP 3118's spelling; None where that has none (bfloat16, float8).";
+inline constexpr char ndim[] = "Number of dimensions, 0 to 64.";
+inline constexpr char shape[] = "Extents, in elements.";
+inline constexpr char strides[] = "Bytes from one element to the next, a dimension each; of either sign.";
+inline constexpr char suboffsets[] =
+    "Bytes to add after following a pointer, a dimension each, negative for none; () where no dimension is indirect.";
+inline constexpr char c_contiguous[] = "True if the elements fill one block, last dimension densest.";
+inline constexpr char f_contiguous[] = "True if the elements fill one block, first dimension densest.";
+inline constexpr char ptr[] = "Address of the element with all indices 0.";
+inline constexpr char device[] = "Where the memory is: 'cpu', 'cuda:0', ...";
+inline constexpr char dtype[] = "The element type, a strideport.DType.";
+inline constexpr char stream[] = "Handle of the stream on which the contents become ready; None on the host.";
+inline constexpr char transposed[] = "A view with all dimensions reversed.";
+inline constexpr char array_interface[] = "NumPy's description of the memory; AttributeError where it has none.";
+
+}  // namespace strideport::python::doc

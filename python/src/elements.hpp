@@ -1,0 +1,55 @@
+/// Elements as Python values, in the parts that `pack` and `unpack` (object.hpp) are made of.
+#pragma once
+
+#include <Python.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "object.hpp"
+
+namespace strideport::python {
+
+/// One value of an item, its sub-array included. Throws PythonError.
+PyObject* unpack_item(const FormatItem& item, const std::byte* memory);
+void pack_item(const FormatItem& item, std::byte* memory, PyObject* value);
+
+/// The same for an element that only a DType describes; more than one lane is a list.
+PyObject* unpack_dtype(DType dtype, const std::byte* memory);
+void pack_dtype(DType dtype, std::byte* memory, PyObject* value);
+
+/// Copies the values of one element, and not the padding between its fields, which may be a field that the
+/// producer did not select. Runs no Python code.
+void commit_value(const BufferView& view, void* memory, const void* packed) noexcept;
+
+/// `unpack` with the decision by element type taken once. Borrows the view.
+class ElementReader {
+ public:
+  explicit ElementReader(const BufferView& view) noexcept;
+  PyObject* operator()(const std::byte* memory) const { return read_(*this, memory); }
+
+ private:
+  using Read = PyObject* (*)(const ElementReader&, const std::byte*);
+  static PyObject* read_item(const ElementReader& self, const std::byte* memory);
+  static PyObject* read_dtype(const ElementReader& self, const std::byte* memory);
+  static PyObject* read_bytes(const ElementReader& self, const std::byte* memory);
+  template <class T>
+  static PyObject* read_native(const ElementReader& self, const std::byte* memory);
+  static Read native_reader(const FormatItem& item) noexcept;
+
+  const BufferView& view_;
+  Read read_;
+};
+
+/// PyNumber_Index and then a C integer; `what` ("format 'b'") is for the messages. Throws PythonError: TypeError for
+/// what is no integer, ValueError out of range, other exceptions of __index__ as they are.
+int64_t to_signed(PyObject* value, int bits, const char* what);
+uint64_t to_unsigned(PyObject* value, int bits, const char* what);
+/// PyFloat_AsDouble with the same exceptions.
+double to_double(PyObject* value, const char* what);
+
+/// Replaces a TypeError by "<what> takes <wanted>, not <type>", an OverflowError or ValueError by a ValueError; keeps
+/// any other. Throws PythonError.
+[[noreturn]] void fail_conversion(PyObject* value, const char* what, const char* wanted);
+
+}  // namespace strideport::python

@@ -1,0 +1,62 @@
+#include "errors.hpp"
+
+#include <exception>
+#include <new>
+
+#include "ref.hpp"
+#include "strideport/error.hpp"
+
+namespace strideport::python {
+namespace {
+
+void set_message(PyObject* type, const char* message) noexcept {
+  const auto length = static_cast<Py_ssize_t>(std::char_traits<char>::length(message));
+  const Ref text = Ref::steal(PyUnicode_DecodeUTF8(message, length, "replace"));
+  if (text) PyErr_SetObject(type, text.get());
+}
+
+// Found by name, so that no static holds an object of one interpreter: this path is cold.
+Ref device_error_class() noexcept {
+  const Ref module = Ref::steal(PyImport_ImportModule("strideport._core"));
+  Ref result = module ? Ref::steal(PyObject_GetAttrString(module.get(), "DeviceError")) : Ref();
+  if (!result) {
+    PyErr_Clear();
+    return Ref::borrow(PyExc_RuntimeError);
+  }
+  return result;
+}
+
+}  // namespace
+
+// The functions that replace these two begin with 3.12's Limited API.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+SavedError::SavedError() noexcept { PyErr_Fetch(&type_, &value_, &traceback_); }
+SavedError::~SavedError() { PyErr_Restore(type_, value_, traceback_); }
+#pragma GCC diagnostic pop
+
+void set_error_from_exception() noexcept {
+  try {
+    throw;
+  } catch (const PythonError&) {
+    if (PyErr_Occurred() == nullptr) PyErr_SetString(PyExc_SystemError, "strideport: an error without an exception");
+  } catch (const InvalidArgument& error) {
+    set_message(PyExc_ValueError, error.what());
+  } catch (const TypeMismatch& error) {
+    set_message(PyExc_TypeError, error.what());
+  } catch (const OutOfRange& error) {
+    set_message(PyExc_IndexError, error.what());
+  } catch (const BufferError& error) {
+    set_message(PyExc_BufferError, error.what());
+  } catch (const DeviceError& error) {
+    set_message(device_error_class().get(), error.what());
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  } catch (const std::exception& error) {
+    set_message(PyExc_RuntimeError, error.what());
+  } catch (...) {
+    PyErr_SetString(PyExc_RuntimeError, "strideport: unknown C++ exception");
+  }
+}
+
+}  // namespace strideport::python

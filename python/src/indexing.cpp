@@ -1,0 +1,53 @@
+/// b[key]: an element or another view.
+#include <array>
+
+#include "call_adapters.hpp"
+#include "elements.hpp"
+#include "methods.hpp"
+#include "object.hpp"
+#include "ref.hpp"
+#include "subscript_key.hpp"
+
+namespace strideport::python {
+namespace {
+
+/// True if making the Python value can start a garbage collection, and with it code that releases the buffer.
+bool makes_containers(const BufferView& view) noexcept {
+  if (!view.format()) return view.dtype().lanes > 1;
+  const FormatItem& item = view.format().item();
+  return item.kind == ItemKind::structure || !item.shape.empty();
+}
+
+PyObject* element(BufferObject* self, std::span<const int64_t> indices) {
+  const BufferView& view = host_view(self);
+  const void* item = view.item_pointer(indices);
+  if (!makes_containers(view)) return unpack(view, item);
+  const LeaseHold hold(self);
+  const BufferView kept = view;
+  return unpack(kept, item);
+}
+
+}  // namespace
+
+PyObject* item_at(BufferObject* self, Py_ssize_t index) {
+  const BufferView& view = live_view(self);
+  if (view.ndim() == 0) raise(PyExc_TypeError, "invalid indexing of 0-dim memory");
+  if (view.ndim() == 1) return element(self, std::array{int64_t{index}});
+  return new_view(self, strideport::index(view, 0, index));
+}
+
+PyObject* subscript(BufferObject* self, PyObject* key) {
+  const int ndim = live_view(self).ndim();
+  if (ndim == 0 && key == Py_Ellipsis) return Py_NewRef(as_object(self));
+  if (PyLong_CheckExact(key)) {
+    const Py_ssize_t index = PyNumber_AsSsize_t(key, PyExc_IndexError);
+    if (index == -1 && PyErr_Occurred() != nullptr) throw PythonError{};
+    return item_at(self, index);
+  }
+  const SubscriptKey parsed = SubscriptKey::parse(key, ndim);
+  const BufferView& view = live_view(self);  // __index__ may have released it
+  if (parsed.full_index) return element(self, parsed.indices());
+  return new_view(self, parsed.apply(view));
+}
+
+}  // namespace strideport::python

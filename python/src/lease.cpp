@@ -1,0 +1,128 @@
+/// Who keeps foreign memory alive, for how long, and how it ends exactly once.
+///
+/// A lease counts its users: every unreleased BufferObject on it, every C++ Buffer that `share` made, every
+/// LeaseHold. The last one to go ends it. Users that outlive their BufferObject hold a reference to the root, so
+/// the Lease itself, a member of the root, is there for as long as anyone counts on it.
+#include <atomic>
+
+#include "call_adapters.hpp"
+#include "methods.hpp"
+#include "object.hpp"
+#include "ref.hpp"
+
+namespace strideport::python {
+
+void watch_for_exit(PyObject* module);
+void end_lease(Lease& lease) noexcept;
+void drop_user(Lease& lease) noexcept;
+
+namespace {
+
+// Set when the interpreter begins to exit. From then on a thread that asks for the GIL may be killed inside the
+// call, through our noexcept frames; Py_IsInitialized stays true for a while after that begins.
+std::atomic<bool> exiting{false};
+
+BufferObject* root_of(BufferObject* self) noexcept { return self->root != nullptr ? self->root : self; }
+
+/// Deleter of a shared Buffer: any thread, with or without the GIL.
+void drop_shared(void* pointer) noexcept {
+  if (exiting.load(std::memory_order_acquire) || Py_IsInitialized() == 0) return;  // leak: there is nobody to tell
+  const PyGILState_STATE gil = PyGILState_Ensure();
+  {
+    const SavedError error;
+    auto* root = static_cast<BufferObject*>(pointer);
+    drop_user(root->lease);
+    Py_DECREF(as_object(root));
+  }
+  PyGILState_Release(gil);
+}
+
+PyObject* note_exit(PyObject*, PyObject*) noexcept {
+  exiting.store(true, std::memory_order_release);
+  Py_RETURN_NONE;
+}
+
+PyMethodDef note_exit_definition = {"_note_exit", &note_exit, METH_NOARGS, nullptr};
+
+}  // namespace
+
+void watch_for_exit(PyObject* module) {
+  const Ref atexit = Ref::steal(checked(PyImport_ImportModule("atexit")));
+  const Ref callback = Ref::steal(checked(PyCFunction_NewEx(&note_exit_definition, module, nullptr)));
+  Ref::steal(checked(PyObject_CallMethod(atexit.get(), "register", "O", callback.get())));
+}
+
+/// Gives everything back. What runs in here is foreign, so every member is empty before its owner is called.
+void end_lease(Lease& lease) noexcept {
+  const SavedError error;
+  if (std::exchange(lease.has_master, false)) PyBuffer_Release(&lease.master);
+  std::exchange(lease.owner, nullptr).reset();
+  Py_CLEAR(lease.keepalive);
+  Py_CLEAR(lease.obj);
+}
+
+void drop_user(Lease& lease) noexcept {
+  if (lease.users.fetch_sub(1, std::memory_order_acq_rel) == 1) end_lease(lease);
+}
+
+Buffer share(BufferObject* self) {
+  const BufferView& view = live_view(self);
+  Lease& lease = *self->lease_ptr;
+  // Memory that Python does not own needs neither the GIL nor this object to stay.
+  if (lease.owner && !lease.has_master && lease.keepalive == nullptr) return Buffer(view, lease.owner, self->stream);
+  BufferObject* root = root_of(self);
+  Py_INCREF(as_object(root));
+  lease.users.fetch_add(1, std::memory_order_relaxed);
+  return Buffer(view, std::shared_ptr<void>(root, &drop_shared), self->stream);  // calls drop_shared if it throws
+}
+
+const BufferView& live_view(BufferObject* self) {
+  if (self->lease_ptr == nullptr) raise(PyExc_ValueError, "operation forbidden on released memoryview object");
+  return self->view;
+}
+
+const BufferView& host_view(BufferObject* self) {
+  const BufferView& view = live_view(self);
+  if (!view.device().host_accessible()) {
+    throw DeviceError("the host cannot read memory on " + to_string(view.device()) +
+                      ", and this build of strideport has no device side to copy it with");
+  }
+  return view;
+}
+
+void release(BufferObject* self) {
+  if (self->lease_ptr == nullptr) return;
+  if (self->exports > 0) {
+    raise(PyExc_BufferError, "Buffer has %zd exported buffer%s: release those first", self->exports,
+          self->exports == 1 ? "" : "s");
+  }
+  Lease* lease = std::exchange(self->lease_ptr, nullptr);
+  const Ref root = Ref::steal(reinterpret_cast<PyObject*>(std::exchange(self->root, nullptr)));
+  drop_user(*lease);
+}
+
+LeaseHold::LeaseHold(BufferObject* self) {
+  live_view(self);
+  root_ = root_of(self);
+  Py_INCREF(as_object(root_));
+  root_->lease.users.fetch_add(1, std::memory_order_relaxed);
+}
+
+LeaseHold::~LeaseHold() {
+  drop_user(root_->lease);
+  Py_DECREF(as_object(root_));
+}
+
+PyObject* release_method(BufferObject* self) {
+  release(self);
+  Py_RETURN_NONE;
+}
+
+PyObject* enter(BufferObject* self) {
+  live_view(self);
+  return Py_NewRef(as_object(self));
+}
+
+PyObject* leave(BufferObject* self, PyObject*) { return release_method(self); }
+
+}  // namespace strideport::python

@@ -1,0 +1,89 @@
+/// strideport._core: what the import makes, and the state of one imported module.
+#include <Python.h>
+
+#include "call_adapters.hpp"
+#include "errors.hpp"
+#include "methods.hpp"
+#include "object.hpp"
+#include "ref.hpp"
+
+namespace strideport::python {
+
+void watch_for_exit(PyObject* module);  // lease.cpp
+
+namespace {
+
+int execute(PyObject* module) noexcept {
+  return guarded(-1, [&] {
+    ModuleState* state = state_of_module(module);
+    state->device_error = checked(PyErr_NewExceptionWithDoc(
+        "strideport.DeviceError", "A device or its driver failed, or this build has no such device.",
+        PyExc_RuntimeError, nullptr));
+    state->iterator_type = checked(make_iterator_type(module));
+    state->contiguous_flag_type = checked(make_contiguous_flag_type(module));
+    state->buffer_type = checked(make_buffer_type(module));
+    if (PyModule_AddObjectRef(module, "DeviceError", state->device_error) < 0) throw PythonError{};
+    PyObject* type = reinterpret_cast<PyObject*>(state->buffer_type);
+    if (PyModule_AddObjectRef(module, "Buffer", type) < 0) throw PythonError{};
+    if (PyModule_AddFunctions(module, module_functions()) < 0) throw PythonError{};
+    watch_for_exit(module);
+    init_protocols(state, module);
+    return 0;
+  });
+}
+
+int traverse(PyObject* module, visitproc visit, void* arg) noexcept {
+  ModuleState* state = state_of_module(module);
+  if (state == nullptr) return 0;
+  Py_VISIT(state->buffer_type);
+  Py_VISIT(state->iterator_type);
+  Py_VISIT(state->contiguous_flag_type);
+  Py_VISIT(state->device_error);
+  Py_VISIT(state->dtype_class);
+  return 0;
+}
+
+int clear(PyObject* module) noexcept {
+  ModuleState* state = state_of_module(module);
+  if (state == nullptr) return 0;
+  Py_CLEAR(state->buffer_type);
+  Py_CLEAR(state->iterator_type);
+  Py_CLEAR(state->contiguous_flag_type);
+  Py_CLEAR(state->device_error);
+  Py_CLEAR(state->dtype_class);
+  return 0;
+}
+
+void free_state(void* module) noexcept { clear(static_cast<PyObject*>(module)); }
+
+PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, reinterpret_cast<void*>(&execute)},
+    {0, nullptr},
+};
+
+PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    "strideport._core",
+    "The compiled half of strideport.",
+    sizeof(ModuleState),
+    nullptr,
+    slots,
+    &traverse,
+    &clear,
+    &free_state,
+};
+
+}  // namespace
+
+ModuleState* state_of_module(PyObject* module) noexcept {
+  return static_cast<ModuleState*>(PyModule_GetState(module));
+}
+
+ModuleState* state_of(const BufferObject* self) noexcept {
+  PyObject* object = reinterpret_cast<PyObject*>(const_cast<BufferObject*>(self));
+  return static_cast<ModuleState*>(PyType_GetModuleState(Py_TYPE(object)));
+}
+
+}  // namespace strideport::python
+
+PyMODINIT_FUNC PyInit__core() { return PyModuleDef_Init(&strideport::python::definition); }

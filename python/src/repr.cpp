@@ -1,0 +1,38 @@
+/// repr: element type, layout, device, read-only, owner. Touches no memory and runs no foreign code.
+#include <string>
+
+#include "arguments.hpp"
+#include "call_adapters.hpp"
+#include "methods.hpp"
+#include "object.hpp"
+
+namespace strideport::python {
+namespace {
+
+std::string tuple_text(std::span<const int64_t> values) {
+  std::string text = "(";
+  for (size_t i = 0; i < values.size(); ++i) text += (i > 0 ? "," : "") + std::to_string(values[i]);
+  return text + ")";
+}
+
+std::string element_text(const BufferView& view) {
+  if (view.dtype()) return to_string(view.dtype());
+  return view.format() ? "'" + view.format().text() + "'" : std::to_string(view.itemsize()) + " opaque bytes";
+}
+
+}  // namespace
+
+PyObject* repr(BufferObject* self) {
+  if (self->lease_ptr == nullptr) return PyUnicode_FromFormat("<released strideport.Buffer at %p>", self);
+  const BufferView& view = self->view;
+  std::string text = "<strideport.Buffer " + element_text(view) + " " + tuple_text(view.shape()) + ":" +
+                     tuple_text(view.strides());
+  if (view.has_suboffsets()) text += " suboffsets " + tuple_text(view.suboffsets());
+  text += " on " + to_string(view.device());
+  if (view.readonly()) text += ", read-only";
+  PyObject* obj = self->lease_ptr->obj;
+  if (obj != nullptr) text += ", of " + type_name(obj);
+  return PyUnicode_FromFormat("%s at %p>", text.c_str(), self);
+}
+
+}  // namespace strideport::python

@@ -1,0 +1,32 @@
+/// What stands between the brackets of b[...], in C numbers.
+#pragma once
+
+#include <Python.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "strideport/strideport.hpp"
+
+namespace strideport::python {
+
+struct KeyPart {
+  enum class Kind : uint8_t { index, slice, new_axis, ellipsis };
+  Kind kind = Kind::index;
+  int64_t position = 0;
+  Slice range;
+};
+
+struct SubscriptKey {
+  std::vector<KeyPart> parts;
+  bool full_index = false;  ///< one index a dimension and nothing else: an element, not a view
+
+  /// Runs foreign code (__index__): the buffer's liveness is open again afterwards.
+  /// Throws PythonError: TypeError for keys that are none and for more indices than dimensions.
+  static SubscriptKey parse(PyObject* key, int ndim);
+
+  std::vector<int64_t> indices() const;  ///< of a full index
+  BufferView apply(const BufferView& view) const;
+};
+
+}  // namespace strideport::python
