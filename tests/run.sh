@@ -12,7 +12,8 @@ through apt-get where root or sudo allows, Python packages into .venv and, for t
 A second run finds everything in place.
 
   --label L      only tests with this label: cpu, python, sample, slow; may be given more than once
-  --sanitize S   build with a sanitizer, address (with undefined behaviour) or thread, and run the C++ tests
+  --sanitize S   build with a sanitizer, address (with undefined behaviour) or thread: the C++ tests, and under address
+                 the Python tests on the default interpreter
   --slow         slow tests too
   --torch        install PyTorch too (about 5 GB); its tests run anyway where .venv has it
   --help         this text
@@ -78,7 +79,7 @@ count() {
   local failures=$3
   if [[ $5 != 0 && $failures == 0 ]]; then failures=1; fi
   passed=$((passed + $2)) failed=$((failed + failures)) skipped=$((skipped + $4))
-  summary+=("$(printf '%-24s %6d passed %4d failed %4d skipped' "$1" "$2" "$failures" "$4")")
+  summary+=("$(printf '%-36s %6d passed %4d failed %4d skipped' "$1" "$2" "$failures" "$4")")
 }
 
 run_ctest() {
@@ -99,7 +100,7 @@ run_ctest() {
   count "ctest $preset" $((total - failures - skips)) "$failures" "$skips" "$status"
 }
 
-# run_pytest TITLE INTERPRETER
+# run_pytest TITLE INTERPRETER [SETTING=VALUE]...
 run_pytest() {
   local log=$root/build/$preset/pytest.log status
   local -a filter=(-m "not slow")
@@ -108,7 +109,7 @@ run_pytest() {
   printf '\n'
   say "pytest on CPython $1"
   set +e
-  (cd "$root" && PYTHONPATH=$root/build/$preset/python PYTHONDONTWRITEBYTECODE=1 "$2" -m pytest -q \
+  (cd "$root" && PYTHONPATH=$root/build/$preset/python PYTHONDONTWRITEBYTECODE=1 env "${@:3}" "$2" -m pytest -q \
     -o cache_dir="$root/build/$preset/pytest-cache" "${filter[@]}") </dev/null 2>&1 | tee "$log"
   status=${PIPESTATUS[0]}
   set -e
@@ -135,9 +136,26 @@ run_every_pytest() {
   done < <(every_python)
 }
 
+# With NumPy alone beside it: the larger frameworks are not ours to check, and slow to start under a sanitizer. Leaks
+# are left to the C++ tests, since the interpreter keeps memory until it ends.
+run_sanitized_pytest() {
+  local library
+  make_venv "$venv-address" "$python" --without-pip
+  pip_install "$venv-address" "$root/tests/requirements-other.txt"
+  library=$("${CXX:-c++}" -print-file-name=libasan.so)
+  if [[ $library != /* ]]; then
+    note "the Python tests are left out: $library of ${CXX:-c++} cannot be loaded into an interpreter"
+    return
+  fi
+  run_pytest "$(describe_python "$python" | cut -d' ' -f1) with AddressSanitizer" "$venv-address/bin/python" \
+    LD_PRELOAD="$library" ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONMALLOC=malloc
+}
+
 run_ctest
-if [[ -n $sanitize ]]; then
-  note "the Python tests are left out: they run without a sanitizer"
+if [[ $sanitize == thread ]]; then
+  note "the Python tests are left out: an interpreter built without ThreadSanitizer hides the order of its locks"
+elif [[ $sanitize == address ]]; then
+  if wants python || wants slow; then run_sanitized_pytest; fi
 else
   publish "$preset"
   if wants python || wants slow; then run_every_pytest; fi

@@ -35,7 +35,7 @@ def snippet(file, part):
     return "".join(line[indent:] if line.strip() else "\n" for line in kept)
 
 
-@pytest.mark.parametrize(("page", "file", "part", "text"), blocks())
+@pytest.mark.parametrize(("page", "file", "part", "text"), list(blocks()))
 def test_code_block_is_a_snippet_file(page, file, part, text):
     assert file, f"{page.name}: code without <!-- docs/snippets/... --> above it:\n{text}"
     assert text == snippet(file, part)
