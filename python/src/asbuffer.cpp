@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "arguments.hpp"
 #include "call_adapters.hpp"
 #include "error_value.hpp"
 #include "errors.hpp"
@@ -26,14 +27,6 @@ constexpr Attempt kAttempts[] = {
     {"__array_interface__", import_array_interface, false},
     {"buffer protocol without a format", import_pybuffer_untyped, true},
 };
-
-std::string type_name(PyObject* object) {
-  const Ref name = Ref::steal(PyType_GetName(Py_TYPE(object)));
-  const char* text = name ? PyUnicode_AsUTF8AndSize(name.get(), nullptr) : nullptr;
-  if (text != nullptr) return text;
-  PyErr_Clear();
-  return "?";
-}
 
 /// What each protocol that an object offers said against it.
 class Refusals {

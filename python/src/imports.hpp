@@ -32,13 +32,6 @@ BufferView view_of_pybuffer(const Py_buffer& buffer);
 /// A capsule itself, or `__dlpack__`.
 PyObject* import_dlpack_object(ModuleState* state, PyObject* object, Writable writable);
 
-/// What `from_dlpack` adds: the keywords of the array API standard. Null members were not given.
-struct DLPackRequest {
-  PyObject* dl_device = nullptr;
-  PyObject* copy = nullptr;
-};
-PyObject* import_dlpack_object(ModuleState* state, PyObject* object, Writable writable, const DLPackRequest& request);
-
 // import_array.cpp --------------------------------------------------------------------------------------------
 
 PyObject* import_array_struct(ModuleState* state, PyObject* object, Writable writable);

@@ -1,0 +1,67 @@
+/// Element types as users give them: names, typestrs, formats, and the dtype objects of other libraries.
+#include <string>
+#include <string_view>
+
+#include "arguments.hpp"
+#include "call_adapters.hpp"
+#include "element_type.hpp"
+#include "errors.hpp"
+#include "typestr.hpp"
+
+namespace strideport::python {
+namespace {
+
+/// `strideport._dtype.DType`, which knows the dtype objects of other libraries.
+PyObject* dtype_class(ModuleState* state) {
+  if (state->dtype_class == nullptr) {
+    const Ref module = Ref::steal(checked(PyImport_ImportModule("strideport._dtype")));
+    state->dtype_class = checked(PyObject_GetAttrString(module.get(), "DType"));
+  }
+  return state->dtype_class;
+}
+
+ElementType of_format(const std::string& text) {
+  Format format = Format::parse(text);
+  const DType dtype = format.dtype();
+  return {dtype, std::move(format)};
+}
+
+Ref optional_text(const std::string* text) {
+  return text == nullptr ? Ref::borrow(Py_None) : Ref::steal(checked(PyUnicode_FromString(text->c_str())));
+}
+
+}  // namespace
+
+ElementType element_type_of(std::string_view text) {
+  try {
+    const DType dtype = parse_dtype(text);
+    return {dtype, Format::of(dtype)};
+  } catch (const InvalidArgument&) {
+  }
+  if (const std::optional<TypeString> type = parse_typestr(text)) return of_format(format_of(*type));
+  try {
+    return of_format(std::string(text));
+  } catch (const InvalidArgument& error) {
+    throw InvalidArgument("'" + std::string(text) + "' is neither the name of an element type nor a format: " +
+                          error.what());
+  }
+}
+
+ElementType parse_element_type(ModuleState* state, PyObject* object) {
+  if (PyUnicode_Check(object)) return element_type_of(parse_text(object, "dtype"));
+  const Ref dtype = Ref::steal(checked(PyObject_CallFunctionObjArgs(dtype_class(state), object, nullptr)));
+  return element_type_of(parse_text(dtype.get(), "dtype"));
+}
+
+PyObject* describe_element_type(ModuleState*, PyObject* text) {
+  const ElementType type = element_type_of(parse_text(text, "dtype"));
+  const bool named = static_cast<bool>(type.dtype);
+  const std::string name = named ? to_string(type.dtype) : type.format.text();
+  const Ref format = optional_text(type.format ? &type.format.text() : nullptr);
+  const Ref code = named ? Ref::steal(checked(PyLong_FromLong(static_cast<long>(type.dtype.code)))) : Ref::borrow(Py_None);
+  return checked(Py_BuildValue("(sOiiLO)", name.c_str(), code.get(),
+                               named ? int{type.dtype.bits} : 0, named ? int{type.dtype.lanes} : 0,
+                               static_cast<long long>(type.itemsize()), format.get()));
+}
+
+}  // namespace strideport::python

@@ -1,0 +1,19 @@
+/// Element types from text, and as the tuple of which strideport.DType is made.
+#pragma once
+
+#include <Python.h>
+
+#include <string_view>
+
+#include "methods.hpp"
+
+namespace strideport::python {
+
+/// A name ("float32") first, a typestr ("<f4") second, a PEP 3118 format ("<f", "T{d:x:}") third.
+/// Throws: InvalidArgument.
+ElementType element_type_of(std::string_view text);
+
+/// (text, code or None, bits, lanes, itemsize, format or None) of what a str names. Throws PythonError, InvalidArgument.
+PyObject* describe_element_type(ModuleState* state, PyObject* text);
+
+}  // namespace strideport::python
