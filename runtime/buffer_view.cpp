@@ -88,10 +88,11 @@ void check_inside(const MemoryRange& memory, const BufferView& view, const Offse
   const auto size = static_cast<uintptr_t>(memory.size);
   if (memory.size >= 0 && first >= begin && first - begin <= size && length <= size - (first - begin)) return;
   const auto from = static_cast<int64_t>(first - begin);
+  int64_t to = 0;
+  if (!try_add(from, static_cast<int64_t>(length), to)) to = INT64_MAX;
   throw InvalidArgument("shape " + tuple_text(view.shape()) + " with strides " + tuple_text(view.strides()) +
                         " reaches bytes " + std::to_string(from) + " to " +
-                        std::to_string(from + static_cast<int64_t>(length)) + " of a memory of " +
-                        std::to_string(memory.size) + " bytes");
+                        std::to_string(to) + " of a memory of " + std::to_string(memory.size) + " bytes");
 }
 
 void check_reach(const BufferView& view, const std::optional<MemoryRange>& memory) {

@@ -8,11 +8,6 @@
 namespace strideport {
 namespace {
 
-std::string element_text(const Format& format, DType dtype, int64_t itemsize) {
-  const std::string name = format ? "'" + format.text() + "'" : to_string(dtype);
-  return name + " (" + std::to_string(itemsize) + " bytes)";
-}
-
 void check_references(const Format& format) {
   if (!format.has_references()) return;
   throw TypeMismatch("format '" + format.text() + "' holds references to Python objects, which no cast may forge");
@@ -27,25 +22,40 @@ int64_t new_itemsize(const Format& format, DType dtype) {
   return format ? format.itemsize() : dtype.itemsize();
 }
 
+struct Element {
+  const Format& format;
+  DType dtype;
+  int64_t itemsize;
+};
+
+std::string text_of(const Element& element) {
+  const std::string name = element.format ? "'" + element.format.text() + "'" : to_string(element.dtype);
+  return name + " (" + std::to_string(element.itemsize) + " bytes)";
+}
+
+[[noreturn]] void throw_unfit(const BufferView& view, const Element& to, const std::string& rule) {
+  throw TypeMismatch("cannot cast " + text_of({view.format(), view.dtype(), view.itemsize()}) + " to " + text_of(to) +
+                     ": " + rule);
+}
+
 // The extent of the last axis, in elements of the new size.
-int64_t rescaled_extent(const BufferView& view, int64_t itemsize, const std::string& from, const std::string& to) {
-  const std::string rule = "cannot cast " + from + " to " + to + ": ";
-  if (view.ndim() == 0) throw TypeMismatch(rule + "a view without dimensions keeps its itemsize");
+int64_t rescaled_extent(const BufferView& view, const Element& to) {
+  if (view.ndim() == 0) throw_unfit(view, to, "a view without dimensions keeps its itemsize");
   const size_t last = view.shape().size() - 1;
-  const std::string axis = "axis " + std::to_string(last);
-  if (view.has_suboffsets() && view.suboffsets()[last] >= 0) {
-    throw TypeMismatch(rule + axis + " is indirect; make the layout direct with .contiguous() first");
-  }
   const int64_t extent = view.shape()[last];
+  const auto axis = [last] { return "axis " + std::to_string(last); };
+  if (view.has_suboffsets() && view.suboffsets()[last] >= 0) {
+    throw_unfit(view, to, axis() + " is indirect; make the layout direct with .contiguous() first");
+  }
   if (extent > 1 && !view.empty() && view.strides()[last] != view.itemsize()) {
-    throw TypeMismatch(rule + axis + " has stride " + std::to_string(view.strides()[last]) +
-                       " and is not dense; copy with .contiguous() first");
+    throw_unfit(view, to, axis() + " has stride " + std::to_string(view.strides()[last]) +
+                              " and is not dense; copy with .contiguous() first");
   }
   const int64_t bytes = checked_mul(extent, view.itemsize(), "the last axis in bytes");
-  if (itemsize == 0 || view.itemsize() == 0 || bytes % itemsize != 0) {
-    throw TypeMismatch(rule + "the " + std::to_string(bytes) + " bytes of " + axis + " are no multiple of it");
+  if (to.itemsize == 0 || view.itemsize() == 0 || bytes % to.itemsize != 0) {
+    throw_unfit(view, to, "the " + std::to_string(bytes) + " bytes of " + axis() + " are no multiple of it");
   }
-  return bytes / itemsize;
+  return bytes / to.itemsize;
 }
 
 }  // namespace
@@ -56,8 +66,7 @@ BufferView cast(const BufferView& view, const Format& format, DType dtype) {
   check_references(format);
   ViewBuilder builder{view};
   if (itemsize != view.itemsize()) {
-    const std::string from = element_text(view.format(), view.dtype(), view.itemsize());
-    const int64_t extent = rescaled_extent(view, itemsize, from, element_text(format, dtype, itemsize));
+    const int64_t extent = rescaled_extent(view, {format, dtype, itemsize});
     builder.shape().back() = extent;
     builder.strides().back() = itemsize;
   }

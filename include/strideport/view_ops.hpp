@@ -40,21 +40,25 @@ BufferView permute(const BufferView& view, std::span<const int> axes);
 BufferView transpose(const BufferView& view);
 
 /// Broadcasts as NumPy does: new axes in front, extents of 1 repeated with stride 0. The result is read-only where
-/// elements repeat. Throws: InvalidArgument naming the axis that fits neither.
+/// elements repeat. Throws: InvalidArgument naming the axis that fits neither, or where the result overflows.
 BufferView expand(const BufferView& view, std::span<const int64_t> shape);
 
-/// Drops one axis of extent 1, or all of them. Throws: InvalidArgument if the axis is longer.
+/// Drops one axis of extent 1, or all of them. Throws: InvalidArgument if the axis is longer; otherwise as `index`.
 BufferView squeeze(const BufferView& view, std::optional<int> axis = std::nullopt);
 
-/// Adds an axis of extent 1 before `axis`.
+/// Adds an axis of extent 1 and stride 0; in the result it is axis `axis` (negative counts from the end, -1 appends).
 BufferView unsqueeze(const BufferView& view, int axis);
 
-/// Same elements in C order under another shape, one extent may be -1. Throws: InvalidArgument if the counts
-/// differ; BufferError where no strides express it (then `.contiguous()` first).
+/// Same elements in C order under another shape, one extent may be -1. Indirect axes of extent 1 are resolved as by
+/// `squeeze`. Throws: InvalidArgument if the counts differ; BufferError where no strides express it (then
+/// `.contiguous()` first).
 BufferView reshape(const BufferView& view, std::span<const int64_t> shape);
 
-/// Reads the same bytes as another element type; the last axis is rescaled, and must be dense where the size
-/// changes. Throws: BufferError where the bytes do not divide; TypeMismatch for formats with references.
+/// Reads the same bytes as another element type; where the size changes, the last axis is rescaled. Empty is fine. A
+/// sub-byte dtype whose lanes do not fill bytes is taken as padded.
+/// Throws: TypeMismatch, as memoryview.cast, for formats with references and where the size changes but the last axis
+///         is not dense, has bytes that do not divide, or does not exist; InvalidArgument if format and dtype differ
+///         in size or are both empty.
 BufferView cast(const BufferView& view, const Format& format, DType dtype);
 BufferView cast(const BufferView& view, DType dtype);
 BufferView cast(const BufferView& view, const Format& format);
