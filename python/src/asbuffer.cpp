@@ -59,7 +59,7 @@ class Refusals {
       const Ref text = Ref::steal(PyObject_Str(errors_[i].get()));
       const char* utf8 = text ? PyUnicode_AsUTF8AndSize(text.get(), nullptr) : nullptr;
       if (utf8 == nullptr) PyErr_Clear();
-      message += (i == 0 ? "" : "; ") + std::string(names_[i]) + ": " + type_name(errors_[i].get()) + ": " +
+      message += std::string(i == 0 ? "" : "; ") + names_[i] + ": " + type_name(errors_[i].get()) + ": " +
                  (utf8 == nullptr ? "?" : utf8);
     }
     // The first protocol is memoryview's, so its kind of error is what a user of memoryview expects.

@@ -15,8 +15,12 @@ constexpr int kMaxNesting = 64;
 
 std::string shape_text(std::span<const int64_t> shape) {
   std::string text = "(";
-  for (size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ",") + std::to_string(shape[i]);
-  return text + ")";
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (i > 0) text += ',';
+    text += std::to_string(shape[i]);
+  }
+  text += ')';
+  return text;
 }
 
 std::string format_of_fields(PyObject* descr, int depth);
@@ -24,7 +28,8 @@ std::string format_of_fields(PyObject* descr, int depth);
 /// `^` and the foreign prefixes add no alignment, so that fields lie where the list puts them.
 std::string unaligned(std::string format) {
   const bool has_prefix = format[0] == '<' || format[0] == '>';
-  return has_prefix ? format : "^" + std::move(format);
+  if (!has_prefix) format.insert(format.begin(), '^');
+  return format;
 }
 
 std::string_view text_of(PyObject* object, const char* what) {
@@ -106,7 +111,7 @@ Ref descr_of_field(const FormatField& field, size_t position) {
   const Ref type = type_of(field.item);
   if (!type) return {};
   // An empty name means padding in a descr, so a field without one gets NumPy's default.
-  const std::string name = field.name.empty() ? "f" + std::to_string(position) : field.name;
+  const std::string name = field.name.empty() ? std::string("f").append(std::to_string(position)) : field.name;
   std::vector<int64_t> shape = field.item.shape;
   if (field.repeat != 1) shape.insert(shape.begin(), field.repeat);
   if (shape.empty()) return Ref::steal(checked(Py_BuildValue("(sO)", name.c_str(), type.get())));

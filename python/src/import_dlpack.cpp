@@ -88,7 +88,8 @@ bool is_host(Device device) noexcept {
 
 /// Also for the numbers of devices that we have no name for.
 std::string device_text(Device device) {
-  return "(" + std::to_string(static_cast<int32_t>(device.type)) + ", " + std::to_string(device.id) + ")";
+  return std::string("(").append(std::to_string(static_cast<int32_t>(device.type))).append(", ")
+      .append(std::to_string(device.id)).append(")");
 }
 
 /// Memory elsewhere is refused before the producer does any work, unless it was asked to bring it here.
