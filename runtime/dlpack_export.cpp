@@ -47,17 +47,20 @@ std::string quoted(const Format& format) { return "format '" + format.text() + "
 DLDataType export_dtype(const BufferView& view) {
   const Format& format = view.format();
   if (format && format.has_references()) {
-    throw TypeMismatch("DLPack: " + quoted(format) + " holds references to Python objects ('O'), which a "
+    throw TypeMismatch("DLPack: " + quoted(format) +
+                       " holds references to Python objects ('O'), which a "
                        "consumer would neither count nor release: only the buffer protocol exports it");
   }
   if (format && is_foreign_number(format.item())) {
-    throw BufferError("DLPack: " + quoted(format) + " is not in native byte order, the only one that DLPack knows: "
+    throw BufferError("DLPack: " + quoted(format) +
+                      " is not in native byte order, the only one that DLPack knows: "
                       "`.contiguous()` copies without swapping bytes, so convert the values at the producer");
   }
   const DType dtype = view.dtype();
   if (!dtype || !is_known(dtype) || dtype.itemsize() == 0) {
     const std::string what = format ? quoted(format) : "an element of " + std::to_string(view.itemsize()) + " bytes";
-    throw BufferError("DLPack: " + what + " is no single number that DLPack names: cast to bytes with "
+    throw BufferError("DLPack: " + what +
+                      " is no single number that DLPack names: cast to bytes with "
                       "`.cast(\"B\")` first");
   }
   return {static_cast<uint8_t>(dtype.code), dtype.bits, dtype.lanes};
@@ -76,9 +79,9 @@ void require_whole_strides(const BufferView& view) {
   if (view.empty()) return;
   for (size_t i = 0; i < view.shape().size(); ++i) {
     if (view.shape()[i] > 1 && view.strides()[i] % view.itemsize() != 0) {
-      throw BufferError("DLPack: the stride of axis " + std::to_string(i) + ", " +
-                        std::to_string(view.strides()[i]) + " bytes, is no multiple of itemsize " +
-                        std::to_string(view.itemsize()) + ": copy with `.contiguous()`");
+      throw BufferError("DLPack: the stride of axis " + std::to_string(i) + ", " + std::to_string(view.strides()[i]) +
+                        " bytes, is no multiple of itemsize " + std::to_string(view.itemsize()) +
+                        ": copy with `.contiguous()`");
     }
   }
 }
@@ -143,8 +146,9 @@ DLPackTensor export_dlpack(const Buffer& buffer, bool copied) {
 
 DLPackLegacyTensor export_dlpack_legacy(const Buffer& buffer) {
   if (buffer.readonly()) {
-    throw BufferError("DLPack: the legacy struct cannot say that a buffer is read-only: ask for version 1 "
-                      "(`max_version=(1, 3)`) or for a copy (`copy=True`)");
+    throw BufferError(
+        "DLPack: the legacy struct cannot say that a buffer is read-only: ask for version 1 "
+        "(`max_version=(1, 3)`) or for a copy (`copy=True`)");
   }
   if (is_padded(buffer.view())) {
     throw BufferError("DLPack: the legacy struct cannot say that " + to_string(buffer.dtype()) +

@@ -24,8 +24,8 @@ constexpr uint64_t kKnownFlags =
 /// DLPack's names, for messages; nullptr for a number that DLPack 1.3 does not give.
 const char* device_name(int32_t type) noexcept {
   static constexpr const char* kNames[] = {
-      nullptr, "CPU", "CUDA", "CUDAHost", "OpenCL", nullptr,       nullptr,  "Vulkan", "Metal",   "VPI",
-      "ROCM",  "ROCMHost", "ExtDev", "CUDAManaged", "OneAPI", "WebGPU", "Hexagon", "MAIA", "Trn"};
+      nullptr, "CPU",      "CUDA",   "CUDAHost",    "OpenCL", nullptr,  nullptr,   "Vulkan", "Metal", "VPI",
+      "ROCM",  "ROCMHost", "ExtDev", "CUDAManaged", "OneAPI", "WebGPU", "Hexagon", "MAIA",   "Trn"};
   return type >= 0 && type < static_cast<int32_t>(std::size(kNames)) ? kNames[type] : nullptr;
 }
 
@@ -51,8 +51,8 @@ Device import_device(DLDevice device) {
     case kDLCUDAHost:
     case kDLCUDAManaged:
       if (device.device_id < 0) {
-        throw InvalidArgument("DLPack: device_id " + std::to_string(device.device_id) + " of kDL" +
-                              device_name(type) + " memory is negative");
+        throw InvalidArgument("DLPack: device_id " + std::to_string(device.device_id) + " of kDL" + device_name(type) +
+                              " memory is negative");
       }
       return {static_cast<DeviceType>(type), device.device_id};
     default:
@@ -146,8 +146,8 @@ void import_strides(const DLTensor& tensor, const Element& element, bool empty, 
       layout.strides[i] = bytes;
     } else if (!empty && layout.shape[i] > 1) {
       if (fits) throw BufferError("DLPack: " + entry("strides", i, stride) + " of packed elements ends inside a byte");
-      throw InvalidArgument("DLPack: " + entry("strides", i, stride) + " times itemsize " +
-                            std::to_string(itemsize) + " overflows int64");
+      throw InvalidArgument("DLPack: " + entry("strides", i, stride) + " times itemsize " + std::to_string(itemsize) +
+                            " overflows int64");
     }
   }
 }
@@ -219,8 +219,8 @@ Buffer import_dlpack(DLPackTensor tensor, StreamRef stream) {
   }
   // A flag may change what the other fields mean, as IS_SUBBYTE_TYPE_PADDED does: one that is not known is refused.
   if (const uint64_t unknown = tensor->flags & ~kKnownFlags; unknown != 0) {
-    throw BufferError("DLPack: flags " + std::to_string(tensor->flags) + " hold the bits " +
-                      std::to_string(unknown) + ", unknown to DLPack 1.3");
+    throw BufferError("DLPack: flags " + std::to_string(tensor->flags) + " hold the bits " + std::to_string(unknown) +
+                      ", unknown to DLPack 1.3");
   }
   const bool readonly = (tensor->flags & DLPACK_FLAG_BITMASK_READ_ONLY) != 0;
   const bool padded = (tensor->flags & DLPACK_FLAG_BITMASK_IS_SUBBYTE_TYPE_PADDED) != 0;

@@ -48,10 +48,10 @@ void paint(RowImage& image) {
   for (int64_t y = 0; y < kHeight; ++y) {
     for (int64_t x = 0; x < kWidth; ++x) {
       const int64_t dx = x - 20, dy = 2 * (y - 8);  // characters are twice as high as wide
-      const bool sun = dx * dx + dy * dy < 110, sea = y > 15;
-      const std::array<int64_t, 3> colour =
-          sea ? std::array<int64_t, 3>{20, 40 + 2 * x, 90} : sun ? std::array<int64_t, 3>{255, 240, 200}
-                                                                 : std::array<int64_t, 3>{8 * y, 6 * y + x, 5 * y + x};
+      const bool sun = dx * dx + dy * dy<110, sea = y> 15;
+      const std::array<int64_t, 3> colour = sea   ? std::array<int64_t, 3>{20, 40 + 2 * x, 90}
+                                            : sun ? std::array<int64_t, 3>{255, 240, 200}
+                                                  : std::array<int64_t, 3>{8 * y, 6 * y + x, 5 * y + x};
       for (int64_t c = 0; c < 3; ++c) image.at(y, x, c) = static_cast<std::byte>(colour[static_cast<size_t>(c)]);
       image.at(y, x, 3) = std::byte{0xEE};  // never to be seen again
     }

@@ -280,8 +280,8 @@ TEST(DlpackExport, HoldsNothingAfterARefusal) {
 TEST(DlpackExport, NamesTheSameElementsAsTheBuffer) {
   for (const Made& made : {Made{.shape = {3, 4, 5}}, Made{.shape = {3, 4, 5}, .strides = {4, 12, 48}},
                            Made{.shape = {3, 4, 5}, .strides = {-80, 20, -4}}, Made{.shape = {3, 4}, .strides = {0, 0}},
-                           Made{.shape = {2, 1, 7}, .strides = {-64, 1, 8}}, Made{.shape = {}},
-                           Made{.shape = {5, 0}}, Made{.shape = {6}, .strides = {-12}},
+                           Made{.shape = {2, 1, 7}, .strides = {-64, 1, 8}}, Made{.shape = {}}, Made{.shape = {5, 0}},
+                           Made{.shape = {6}, .strides = {-12}},
                            Made{.shape = {2, 3}, .strides = {48, 16}, .dtype = {TypeCode::floating, 32, 4}},
                            Made{.shape = {2, 3}, .strides = {1, 2}, .dtype = {TypeCode::float4_e2m1fn, 4, 2}}}) {
     const Buffer buffer = made.make();

@@ -307,11 +307,20 @@ TEST(DlpackImport, TakesEveryTypeOfWholeBytes) {
 
 TEST(DlpackImport, RefusesUnknownTypes) {
   TensorFields fields = floats({2});
-  for (const DLDataType type : std::vector<DLDataType>{{18, 8, 1},         {200, 8, 1},         {255, 8, 1},
-                                                       {kDLInt, 0, 1},     {kDLInt, 32, 0},     {kDLFloat, 0, 0},
-                                                       {kDLFloat, 7, 1},   {kDLBool, 1, 1},     {kDLComplex, 7, 1},
-                                                       {kDLBfloat, 32, 1}, {kDLInt, 255, 1},    {kDLFloat8_e5m2, 4, 1},
-                                                       {kDLFloat6_e2m3fn, 8, 1}, {kDLFloat4_e2m1fn, 8, 1}}) {
+  for (const DLDataType type : std::vector<DLDataType>{{18, 8, 1},
+                                                       {200, 8, 1},
+                                                       {255, 8, 1},
+                                                       {kDLInt, 0, 1},
+                                                       {kDLInt, 32, 0},
+                                                       {kDLFloat, 0, 0},
+                                                       {kDLFloat, 7, 1},
+                                                       {kDLBool, 1, 1},
+                                                       {kDLComplex, 7, 1},
+                                                       {kDLBfloat, 32, 1},
+                                                       {kDLInt, 255, 1},
+                                                       {kDLFloat8_e5m2, 4, 1},
+                                                       {kDLFloat6_e2m3fn, 8, 1},
+                                                       {kDLFloat4_e2m1fn, 8, 1}}) {
     fields.dtype = type;
     expect_refused<BufferError>(fields, "dtype code " + std::to_string(type.code));
   }
@@ -324,10 +333,10 @@ TEST(DlpackImport, FoldsPackedElementsIntoLanes) {
     uint16_t lanes;
     int64_t itemsize;
   };
-  for (const Case& c : {Case{{kDLFloat4_e2m1fn, 4, 1}, 8, 2, 1}, Case{{kDLInt, 4, 1}, 6, 2, 1},
-                        Case{{kDLUInt, 2, 1}, 8, 4, 1}, Case{{kDLUInt, 1, 1}, 16, 8, 1},
-                        Case{{kDLFloat6_e2m3fn, 6, 1}, 12, 4, 3}, Case{{kDLFloat6_e3m2fn, 6, 2}, 4, 4, 3},
-                        Case{{kDLInt, 4, 3}, 2, 6, 3}}) {
+  for (const Case& c :
+       {Case{{kDLFloat4_e2m1fn, 4, 1}, 8, 2, 1}, Case{{kDLInt, 4, 1}, 6, 2, 1}, Case{{kDLUInt, 2, 1}, 8, 4, 1},
+        Case{{kDLUInt, 1, 1}, 16, 8, 1}, Case{{kDLFloat6_e2m3fn, 6, 1}, 12, 4, 3},
+        Case{{kDLFloat6_e3m2fn, 6, 2}, 4, 4, 3}, Case{{kDLInt, 4, 3}, 2, 6, 3}}) {
     SCOPED_TRACE(std::to_string(c.type.code) + "/" + std::to_string(c.type.bits));
     const int64_t groups = c.extent * c.type.lanes / c.lanes;
     for (const bool with_strides : {false, true}) {

@@ -88,7 +88,8 @@ const std::vector<Mistake>& mistakes() {
   static const std::vector<Mistake> all = {
       {"major", false, [](TensorFields& f, Random& r) { f.major = static_cast<uint32_t>(pick(r, 2, 1 << 30)); }},
       {"flag", false, [](TensorFields& f, Random& r) { f.flags |= uint64_t{1} << pick(r, 3, 63); }},
-      {"device", true, [](TensorFields& f, Random& r) {
+      {"device", true,
+       [](TensorFields& f, Random& r) {
          f.device_type = one_of(r, std::vector<int32_t>{-1, 0, kDLCUDA, 4, 5, 7, 8, 9, 10, 11, kDLExtDev, 14, 18, 19});
        }},
       {"code", true, [](TensorFields& f, Random& r) { f.dtype.code = static_cast<uint8_t>(pick(r, 18, 255)); }},
@@ -97,32 +98,37 @@ const std::vector<Mistake>& mistakes() {
       {"negative ndim", true, [](TensorFields& f, Random& r) { f.ndim = static_cast<int32_t>(-pick(r, 1, 9)); }},
       {"ndim", true, [](TensorFields& f, Random& r) { f.ndim = static_cast<int32_t>(pick(r, 65, 1 << 30)); }},
       {"null shape", true, [](TensorFields& f, Random& r) { some_axis(f, r), f.null_shape = true; }},
-      {"extent", true, [](TensorFields& f, Random& r) {
+      {"extent", true,
+       [](TensorFields& f, Random& r) {
          f.shape[some_axis(f, r)] = one_of(r, std::vector<int64_t>{-1, -2, std::numeric_limits<int64_t>::min()});
        }},
-      {"product", true, [](TensorFields& f, Random& r) {
+      {"product", true,
+       [](TensorFields& f, Random& r) {
          make_non_empty(f);
          f.shape[some_axis(f, r)] = int64_t{1} << 40;
          f.shape.push_back(int64_t{1} << 40);
          if (f.strides) f.strides->resize(f.shape.size(), 0);
          if (f.shape.size() > 64) f.ndim = 65;
        }},
-      {"bytes", true, [](TensorFields& f, Random&) {
+      {"bytes", true,
+       [](TensorFields& f, Random&) {
          f.shape = {kHuge + kHuge / 2}, f.strides.reset(), f.dtype = {kDLFloat, 32, 1};
        }},
-      {"stride", true, [](TensorFields& f, Random& r) {
+      {"stride", true,
+       [](TensorFields& f, Random& r) {
          make_non_empty(f);
          f.shape[some_axis(f, r)] = pick(r, 3, 5);
          f.strides.emplace(f.shape.size(), one_of(r, std::vector<int64_t>{kHuge, -kHuge}));
        }},
-      {"reach", true, [](TensorFields& f, Random&) {
+      {"reach", true,
+       [](TensorFields& f, Random&) {
          f.dtype = {kDLUInt, 8, 1}, f.shape = {2, 2, 2}, f.strides = {kHuge, kHuge, kHuge};
        }},
-      {"byte_offset", true, [](TensorFields& f, Random& r) {
-         f.byte_offset = ~uint64_t{0} - static_cast<uint64_t>(pick(r, 0, 1000));
-       }},
+      {"byte_offset", true,
+       [](TensorFields& f, Random& r) { f.byte_offset = ~uint64_t{0} - static_cast<uint64_t>(pick(r, 0, 1000)); }},
       {"null data", true, [](TensorFields& f, Random&) { make_non_empty(f), f.data = nullptr; }},
-      {"packed", true, [](TensorFields& f, Random&) {
+      {"packed", true,
+       [](TensorFields& f, Random&) {
          f.dtype = {kDLFloat4_e2m1fn, 4, 1};
          if (!f.shape.empty()) f.shape.back() = 3;
        }},

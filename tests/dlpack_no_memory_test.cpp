@@ -105,8 +105,7 @@ TEST(DlpackNoMemory, ExportNeedsOneAllocationAndLosesNothing) {
     std::atomic<int> deletions = 0;
     Buffer buffer = import_dlpack(DLPackTensor(strideport::testing::produce(fields, deletions)), StreamRef::host());
     DLPackTensor tensor;
-    const int64_t needed =
-        fail_everywhere([&] { tensor = export_dlpack(buffer); }, [&] { EXPECT_EQ(deletions, 0); });
+    const int64_t needed = fail_everywhere([&] { tensor = export_dlpack(buffer); }, [&] { EXPECT_EQ(deletions, 0); });
     EXPECT_EQ(needed, 1);
     buffer = Buffer();
     EXPECT_EQ(deletions, 0);

@@ -53,8 +53,8 @@ inline std::vector<DLDataType> whole_byte_types() {
 
 /// Types narrower than a byte.
 inline std::vector<DLDataType> subbyte_types() {
-  return {{kDLInt, 4, 1},          {kDLUInt, 4, 1},          {kDLInt, 2, 1},           {kDLUInt, 2, 1},
-          {kDLUInt, 1, 1},         {kDLFloat6_e2m3fn, 6, 1}, {kDLFloat6_e3m2fn, 6, 1}, {kDLFloat4_e2m1fn, 4, 1}};
+  return {{kDLInt, 4, 1},  {kDLUInt, 4, 1},          {kDLInt, 2, 1},           {kDLUInt, 2, 1},
+          {kDLUInt, 1, 1}, {kDLFloat6_e2m3fn, 6, 1}, {kDLFloat6_e3m2fn, 6, 1}, {kDLFloat4_e2m1fn, 4, 1}};
 }
 
 }  // namespace strideport::testing
