@@ -11,6 +11,9 @@ namespace strideport {
 /// `axis`, counted from the end where negative. Throws: OutOfRange naming axis and ndim.
 int checked_axis(int axis, int ndim);
 
+/// False where an extent is 0. Elements of no bytes are elements: their addresses move, though len is 0.
+inline bool has_elements(const BufferView& view) noexcept { return !view.empty() || view.element_count() > 0; }
+
 /// Copies the dimensions of `view` into `builder`, all of them but `dropped` (-1: none).
 void copy_axes(const BufferView& view, ViewBuilder& builder, int dropped = -1);
 

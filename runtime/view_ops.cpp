@@ -78,7 +78,7 @@ BufferView dereference(const BufferView& view, int axis, int64_t position) {
   const auto i = static_cast<size_t>(axis);
   ViewBuilder builder(view, view.ndim() - 1, true);
   copy_axes(view, builder, axis);
-  if (!view.empty()) {
+  if (has_elements(view)) {
     if (position > 0) builder.advance(view.strides()[i] * position);
     builder.set_buf(follow_row_pointer(builder.buf(), view.suboffsets()[i], view.device()));
   }
@@ -95,7 +95,7 @@ BufferView slice(const BufferView& view, int axis, const Slice& range) {
   builder.shape()[i] = part.extent;
   builder.strides()[i] = scaled_stride(view.strides()[i], part.step);
   // An empty result has no origin to move, and an empty view no strides to move it by.
-  if (part.extent > 0 && part.start > 0 && !view.empty()) {
+  if (part.extent > 0 && part.start > 0 && has_elements(view)) {
     shift_origin(view, builder, at, view.strides()[i] * part.start);
   }
   return std::move(builder).finish();
@@ -115,7 +115,7 @@ BufferView index(const BufferView& view, int axis, int64_t position) {
   ViewBuilder builder(view, view.ndim() - 1, view.has_suboffsets());
   copy_axes(view, builder, at);
   if (indirect) builder.suboffsets()[i - 1] = suboffsets[i];
-  if (from_start > 0 && !view.empty()) shift_origin(view, builder, at, view.strides()[i] * from_start);
+  if (from_start > 0 && has_elements(view)) shift_origin(view, builder, at, view.strides()[i] * from_start);
   return std::move(builder).finish();
 }
 
