@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 from strideport._core import _describe_element_type
+
+TYPE_CHECKING = False  # typing itself would be most of the time that the import takes
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["DType"]
 
