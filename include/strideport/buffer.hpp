@@ -51,12 +51,15 @@ class Buffer : public ViewOperations<Buffer> {
   StreamRef stream_ = StreamRef::host();
 };
 
-/// New, uninitialised memory, aligned to 64 bytes.
+/// New, uninitialised memory, aligned to 64 bytes; an address of its own also at size 0.
 /// Shapes: any; order F lays the first dimension densest, A and K mean C.
-/// Throws: InvalidArgument for a bad shape; BufferError for a device that this build does not have;
-///         std::bad_alloc.
+/// Throws: InvalidArgument for a bad shape, no dtype, or packed elements that do not fill bytes; BufferError for a
+///         device that this build does not have; std::bad_alloc.
 Buffer empty(std::span<const int64_t> shape, DType dtype, Order order = Order::C, Device device = {});
-/// The same for any element type; `like` gives itemsize, dtype, format and padding.
+
+/// The same for any element type; `like` gives shape, itemsize, dtype, format and padding, and the order of axes: K
+/// as `kept_strides` (C with suboffsets); A is F if `like` is Fortran- and not C-contiguous, else C. Never read-only.
+/// Throws: as `empty`; TypeMismatch for elements that hold references.
 Buffer empty_like(const BufferView& like, Order order = Order::K, Device device = {});
 
 }  // namespace strideport
