@@ -1,0 +1,151 @@
+"""Runs CPython's own test_memoryview and test_buffer with `strideport.Buffer` in memoryview's place.
+
+The suites are those of the running interpreter; nothing of them is copied here. Their module global `memoryview`
+is set, so every call and every isinstance check meets Buffer. What must differ is listed in expected.toml, test by
+test, with the row of the design's list of deviations that it follows from. The run fails if a test fails that is
+not listed, and as much if a listed one passes: the list is exact.
+
+    python tests/interpose/interpose.py [--with memoryview|strideport] [--verbose]
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import io
+import sys
+import tomllib
+import unittest
+import warnings
+from pathlib import Path
+
+SUITES = ("test.test_memoryview", "test.test_buffer")
+EXPECTED = Path(__file__).with_name("expected.toml")
+
+
+def missing_suites() -> str | None:
+    """Why the suites cannot run here, or None. Debian splits them into libpython3-testsuite."""
+    for name in (*SUITES, "_testbuffer"):
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            return f"{name} is not installed ({error})"
+    return None
+
+
+def load_expected(version: tuple[int, int]) -> dict[str, str]:
+    """Test ids that must fail on this Python, with their rows. A bad table is an error, not a difference."""
+    table = tomllib.loads(EXPECTED.read_text(encoding="utf-8"))
+    rows = table["rows"]
+    out: dict[str, str] = {}
+    for entry in table["difference"]:
+        if entry["row"] not in rows:
+            raise SystemExit(f"expected.toml: {entry['test']}: there is no row {entry['row']!r}")
+        if not entry["reason"].strip():
+            raise SystemExit(f"expected.toml: {entry['test']}: no reason")
+        since = tuple(map(int, entry.get("since", "3.11").split(".")))
+        until = tuple(map(int, entry.get("until", "3.999").split(".")))
+        if since <= version <= until:
+            if entry["test"] in out:
+                raise SystemExit(f"expected.toml lists {entry['test']} twice for {version}")
+            out[entry["test"]] = entry["row"]
+    return out
+
+
+class Collector(unittest.TestResult):
+    """Which tests failed, by id; a failing subTest counts for its test, once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failed: dict[str, str] = {}
+        self.ran: set[str] = set()
+
+    def startTest(self, test: unittest.TestCase) -> None:
+        super().startTest(test)
+        self.ran.add(test.id())
+
+    def _fail(self, test: unittest.TestCase, error: object) -> None:
+        self.failed.setdefault(test.id(), self._exc_info_to_string(error, test))  # type: ignore[attr-defined]
+
+    def addError(self, test: unittest.TestCase, err: object) -> None:
+        self._fail(test, err)
+
+    def addFailure(self, test: unittest.TestCase, err: object) -> None:
+        self._fail(test, err)
+
+    def addSubTest(self, test: unittest.TestCase, subtest: unittest.TestCase, err: object) -> None:
+        if err is not None:
+            self._fail(test, err)
+
+
+def run(replacement: type) -> Collector:
+    """Both suites with `replacement` for memoryview."""
+    result = Collector()
+    for name in SUITES:
+        module = importlib.import_module(name)
+        module.memoryview = replacement
+        suite = unittest.defaultTestLoader.loadTestsFromModule(module)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            suite.run(result)
+    return result
+
+
+def judge(result: Collector, expected: dict[str, str]) -> list[str]:
+    """Every disagreement with the list, in words; empty if there is none."""
+    out = []
+    for test, trace in sorted(result.failed.items()):
+        if test not in expected:
+            out.append(f"NOT LISTED: {test} fails\n{trace}")
+    for test in sorted(expected):
+        if test not in result.ran:
+            out.append(f"STALE: {test} is listed, but this Python has no such test")
+        elif test not in result.failed:
+            out.append(f"NO DIFFERENCE: {test} is listed ({expected[test]}), but passes: take it off the list")
+    return out
+
+
+def block_numpy() -> None:
+    """test_buffer compares itself with NumPy where it finds one, through calls that NumPy 2 dropped."""
+    sys.modules["numpy"] = None  # type: ignore[assignment]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--with", dest="replacement", choices=("strideport", "memoryview"), default="strideport")
+    parser.add_argument("--verbose", action="store_true", help="also print why each listed test differs")
+    options = parser.parse_args()
+    block_numpy()
+    reason = missing_suites()
+    if reason is not None:
+        print(f"SKIPPED: {reason}")
+        return 77
+    if options.replacement == "strideport":
+        import strideport
+
+        replacement: type = strideport.Buffer
+    else:
+        replacement = memoryview
+    stdout, sys.stdout = sys.stdout, io.StringIO()
+    try:
+        result = run(replacement)
+    finally:
+        sys.stdout = stdout
+    expected = load_expected(sys.version_info[:2])
+    complaints = judge(result, expected)
+    if options.verbose:
+        for test in sorted(set(result.failed) & set(expected)):
+            print(f"{test} [{expected[test]}]\n{result.failed[test]}")
+    total, skipped = len(result.ran), len({test.id() for test, _ in result.skipped})
+    passed = total - skipped - len(result.failed)
+    listed = len(set(result.failed) & set(expected))
+    print("\n".join(complaints), end="\n" if complaints else "")
+    print(
+        f"Python {sys.version.split()[0]}: {passed} of {total} pass, {skipped} skip themselves (with memoryview too), "
+        f"{listed} listed differences, {len(result.failed) - listed} not listed"
+    )
+    return 1 if complaints else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
