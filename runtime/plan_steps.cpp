@@ -111,12 +111,12 @@ Strategy classify(const PlanDim* dims, int count, int unit) noexcept {
   if (count == 0) return Strategy::memcpy;
   const PlanDim& inner = dims[count - 1];
   if (run_bytes > kLongRunBytes) return Strategy::rows;
-  if (inner.src_stride == 0) return Strategy::broadcast;
-  for (int i = 0; i + 1 < count; ++i) {
+  for (int i = 0; i + 1 < count && inner.src_stride != 0; ++i) {
     const uint64_t stride = magnitude(dims[i].src_stride);
     if (stride != 0 && stride < magnitude(inner.src_stride)) return Strategy::transpose;
   }
-  return run_bytes > 16 ? Strategy::rows : Strategy::strided;
+  if (run_bytes > 16) return Strategy::rows;
+  return inner.src_stride == 0 ? Strategy::broadcast : Strategy::strided;
 }
 
 void finish(CopyPlan& plan, Dims& dims, int64_t itemsize, const Reach& reach, uint64_t address_bits) {

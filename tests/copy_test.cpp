@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <numeric>
-#include <thread>
+#include <span>
+#include <vector>
 
 #include "strideport/plan.hpp"
 #include "tests/support/copy_pair.hpp"
@@ -34,13 +34,14 @@ std::vector<int64_t> random_shape(Random& random, int64_t itemsize) {
 
 // Copies, or sees the refusal that a self-overlapping dst deserves; then compares the whole arena.
 void copy_and_compare(const BufferView& dst, Arena& arena, const BufferView& src) {
-  if (testing::shares_bytes(dst)) {
+  const auto where = testing::places(dst, arena);
+  if (testing::repeats(where, arena.memory.size())) {
     const auto before = arena.memory;
     EXPECT_THROW(copy(dst, src, StreamRef::host()), InvalidArgument) << testing::describe(dst, src);
     EXPECT_EQ(arena.memory, before);
     return;
   }
-  const auto expected = testing::copied_by_hand(dst, arena, src);
+  const auto expected = testing::copied_by_hand(where, arena, src);
   copy(dst, src, StreamRef::host());
   ASSERT_EQ(arena.memory, expected) << testing::describe(dst, src) << "\n" << explain(dst, src);
 }
@@ -112,6 +113,131 @@ TEST(Copy, FollowsRowPointersOnEitherSide) {
                                             : place(random, src, itemsize, src_arena);
     copy_and_compare(testing::view_at(to, dst, itemsize), dst_arena, testing::view_at(from, src, itemsize));
   }
+}
+
+// Row pointers -------------------------------------------------------------------------------------------------------
+
+// Rows of bytes reached through a table of pointers.
+BufferView rows_through(std::vector<void*>& pointers, int64_t columns) {
+  const int64_t shape[] = {static_cast<int64_t>(pointers.size()), columns};
+  const int64_t strides[] = {static_cast<int64_t>(sizeof(void*)), 1};
+  const int64_t suboffsets[] = {0, -1};
+  ViewSpec spec;
+  spec.buf = pointers.data();
+  spec.shape = shape;
+  spec.strides = strides;
+  spec.suboffsets = suboffsets;
+  spec.dtype = dtype_of<uint8_t>();
+  spec.format = Format::of(spec.dtype);
+  return BufferView::create(spec);
+}
+
+TEST(Copy, FlipsRowPointersOfOneImageThroughATemporary) {
+  std::array<std::array<uint8_t, 3>, 4> image{{{1, 2, 3}, {4, 5, 6}, {7, 8, 9}, {10, 11, 12}}};
+  std::vector<void*> down;
+  for (auto& row : image) down.push_back(row.data());
+  std::vector<void*> up(down.rbegin(), down.rend());
+  copy(rows_through(down, 3), rows_through(up, 3), StreamRef::host());
+  const std::array<std::array<uint8_t, 3>, 4> flipped{{{10, 11, 12}, {7, 8, 9}, {4, 5, 6}, {1, 2, 3}}};
+  EXPECT_EQ(image, flipped);
+}
+
+TEST(Copy, RefusesTwoRowPointersToTheSameBytes) {
+  std::array<uint8_t, 8> memory{1, 2, 3, 4, 5, 6, 7, 8};
+  const auto before = memory;
+  const uint8_t other[2][4] = {};
+  std::vector<void*> rows{memory.data() + 2, memory.data()};  // the second row ends inside the first
+  testing::expect_throws<InvalidArgument>(
+      [&] { copy(rows_through(rows, 4), BufferView::of(&other[0][0], {2, 4}), StreamRef::host()); },
+      {"dst overlaps itself", "row pointers"});
+  EXPECT_EQ(memory, before);
+}
+
+TEST(Copy, RefusesNullRowPointersBeforeItWrites) {
+  std::array<uint8_t, 4> row{1, 2, 3, 4};
+  const auto before = row;
+  const uint8_t other[2][4] = {};
+  std::vector<void*> rows{row.data(), nullptr};
+  EXPECT_THROW(copy(rows_through(rows, 4), BufferView::of(&other[0][0], {2, 4}), StreamRef::host()), BufferError);
+  EXPECT_EQ(row, before);
+}
+
+// Other entries ------------------------------------------------------------------------------------------------------
+
+TEST(Copy, LeavesEverythingAloneWhereItRefuses) {
+  uint8_t dst[4] = {1, 2, 3, 4};
+  const uint8_t src[5] = {9, 9, 9, 9, 9};
+  testing::expect_throws<InvalidArgument>(
+      [&] { copy(BufferView::of(dst, {4}), BufferView::of(src, {5}), StreamRef::host()); },
+      {"dst.shape (4,) differs from src.shape (5,)"});
+  EXPECT_TRUE(std::equal(dst, dst + 4, std::array<uint8_t, 4>{1, 2, 3, 4}.begin()));
+}
+
+TEST(Copy, DoesNothingForEmptyViews) {
+  copy(BufferView::of<int>(nullptr, {0, 3}), BufferView::of<int>(nullptr, {0, 3}), StreamRef::host());
+  copy(BufferView(), BufferView(), StreamRef::host());
+}
+
+constexpr std::array<uint8_t, 6> kRowMajor{1, 2, 3, 4, 5, 6};
+constexpr std::array<uint8_t, 6> kColumnMajor{1, 4, 2, 5, 3, 6};
+
+std::array<uint8_t, 6> block_of(const BufferView& view, Order order) {
+  std::array<uint8_t, 6> out{};
+  to_contiguous(std::as_writable_bytes(std::span(out)), view, order, StreamRef::host());
+  return out;
+}
+
+TEST(ToContiguous, WritesTheOrderThatIsAskedFor) {
+  auto data = kRowMajor;
+  const BufferView c = BufferView::of(data.data(), {2, 3});
+  EXPECT_EQ(block_of(c, Order::C), kRowMajor);
+  EXPECT_EQ(block_of(c, Order::F), kColumnMajor);
+  EXPECT_EQ(block_of(c, Order::A), kRowMajor);
+  auto columns = kColumnMajor;
+  const BufferView f = BufferView::of(columns.data(), {2, 3}, {1, 2});
+  EXPECT_EQ(block_of(f, Order::C), kRowMajor);
+  EXPECT_EQ(block_of(f, Order::F), kColumnMajor);
+  EXPECT_EQ(block_of(f, Order::A), kColumnMajor);
+}
+
+TEST(ToContiguous, RefusesOtherSizesAndOrderK) {
+  auto data = kRowMajor;
+  const BufferView view = BufferView::of(data.data(), {2, 3});
+  std::array<std::byte, 7> out{};
+  testing::expect_throws<InvalidArgument>([&] { to_contiguous(out, view, Order::C, StreamRef::host()); },
+                                          {"out.size() is 7 bytes", "src.len() is 6"});
+  testing::expect_throws<InvalidArgument>(
+      [&] { to_contiguous(std::span(out).first(6), view, Order::K, StreamRef::host()); }, {"order K"});
+}
+
+TEST(ToContiguous, MakesABufferOfItsOwn) {
+  auto data = kRowMajor;
+  const Buffer made = to_contiguous(BufferView::of(data.data(), {2, 3}), Order::F, StreamRef::host());
+  EXPECT_TRUE(made.is_contiguous(Order::F));
+  EXPECT_FALSE(made.readonly());
+  EXPECT_NE(made.buf(), data.data());
+  EXPECT_TRUE(std::equal(kColumnMajor.begin(), kColumnMajor.end(), static_cast<const uint8_t*>(made.buf())));
+}
+
+TEST(FromContiguous, ReadsTheOrderThatIsGiven) {
+  const auto filled = [](Order order, const std::array<uint8_t, 6>& in) {
+    std::array<uint8_t, 6> out{};
+    from_contiguous(BufferView::of(out.data(), {2, 3}), std::as_bytes(std::span(in)), order, StreamRef::host());
+    return out;
+  };
+  EXPECT_EQ(filled(Order::C, kRowMajor), kRowMajor);
+  EXPECT_EQ(filled(Order::F, kColumnMajor), kRowMajor);
+  EXPECT_EQ(filled(Order::A, kRowMajor), kRowMajor);
+}
+
+TEST(FromContiguous, RefusesOtherSizes) {
+  uint8_t out[6] = {};
+  testing::expect_throws<InvalidArgument>(
+      [&] {
+        from_contiguous(BufferView::of(out, {6}), std::as_bytes(std::span(kRowMajor).first(5)), Order::C,
+                        StreamRef::host());
+      },
+      {"in.size() is 5 bytes", "dst.len() is 6"});
 }
 
 }  // namespace

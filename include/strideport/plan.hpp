@@ -18,7 +18,7 @@ enum class Strategy : uint8_t {
   rows,       ///< contiguous runs, one after another
   transpose,  ///< the densest dimension differs: cache tiles
   strided,    ///< no dense dimension on one side or both
-  broadcast,  ///< a source stride of 0 in the innermost dimension
+  broadcast,  ///< one source item fills the innermost dimension
   staged,     ///< source and destination overlap partly: through a temporary
   indirect,   ///< row pointers (suboffsets): the plan is that of one block between them
 };

@@ -198,14 +198,24 @@ struct MicroTile<S, Lanes, std::integer_sequence<int, I...>> {
 template <int S, int Lanes>
 using Micro = MicroTile<S, Lanes, std::make_integer_sequence<int, 16 * Lanes / (S == 16 ? 8 : S)>>;
 
-// Columns [c0, c1) of all rows; both extents hold a micro-kernel at least. The last step of each dimension steps back so
-// as to end at the edge: it writes some items twice, the same.
+// Columns from the first on that end at a boundary of a vector in every row of dst; 0 where rows differ in that.
+template <int S, int Lanes>
+int64_t columns_to_boundary(const std::byte* dst, int64_t dst_row) {
+  constexpr int64_t kBytes = 16 * Lanes;
+  const auto past = static_cast<int64_t>(reinterpret_cast<uintptr_t>(dst) % kBytes);
+  return dst_row % kBytes != 0 || past % S != 0 ? 0 : (kBytes - past) % kBytes / S;
+}
+
+// Both extents hold a micro-kernel at least. A step that would cross the last row or column starts earlier, and so does
+// the one after the first columns: some items are written twice, the same. Whole lines are written that way: a line
+// written in two halves would be fetched twice where dst_row is a large power of two.
 template <int S, int Lanes>
 inline void transpose_columns(std::byte* dst, const std::byte* src, const Block& b) {
   using M = Micro<S, Lanes>;
+  const int64_t boundary = columns_to_boundary<S, Lanes>(dst, b.dst_row);
   for (int64_t r0 = 0; r0 < b.rows; r0 += kTileRows) {
     const int64_t r1 = r0 + kTileRows < b.rows ? r0 + kTileRows : b.rows;
-    for (int64_t c = 0; c < b.columns; c += M::kColumns) {
+    for (int64_t c = 0; c < b.columns; c = c == 0 && boundary != 0 ? boundary : c + M::kColumns) {
       const int64_t column = c + M::kColumns < b.columns ? c : b.columns - M::kColumns;
       for (int64_t r = r0; r < r1; r += M::kRows) {
         const int64_t at = r + M::kRows < r1 ? r : r1 - M::kRows;

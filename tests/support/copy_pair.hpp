@@ -11,8 +11,6 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
-#include <numeric>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -165,10 +163,20 @@ inline std::vector<size_t> places(const BufferView& view, const Arena& arena) {
   return result;
 }
 
-/// What `arena` must hold after the copy of src to dst, which lies in it.
-inline std::vector<std::byte> copied_by_hand(const BufferView& dst, const Arena& arena, const BufferView& src) {
+/// True if a place below `size` comes up twice.
+inline bool repeats(const std::vector<size_t>& where, size_t size) {
+  std::vector<bool> seen(size);
+  for (const size_t place : where) {
+    if (seen.at(place)) return true;
+    seen[place] = true;
+  }
+  return false;
+}
+
+/// What `arena` must hold after the copy of src to these places in it.
+inline std::vector<std::byte> copied_by_hand(const std::vector<size_t>& where, const Arena& arena,
+                                             const BufferView& src) {
   const std::vector<std::byte> bytes = gather(src);
-  const std::vector<size_t> where = places(dst, arena);
   std::vector<std::byte> result = arena.memory;
   EXPECT_EQ(bytes.size(), where.size());
   for (size_t i = 0; i < where.size(); ++i) result.at(where[i]) = bytes.at(i);
