@@ -23,6 +23,10 @@ BufferObject* allocate(PyTypeObject* type) {
   return self;
 }
 
+traverseproc traverse_of(PyObject* object) noexcept {
+  return reinterpret_cast<traverseproc>(PyType_GetSlot(Py_TYPE(object), Py_tp_traverse));
+}
+
 }  // namespace
 
 BufferObject* new_root(ModuleState* state) {
@@ -85,7 +89,13 @@ int buffer_traverse(PyObject* object, visitproc visit, void* arg) noexcept {
   Py_VISIT(Py_TYPE(object));
   if (!self->constructed) return 0;  // the collector may look before `allocate` is done
   Py_VISIT(self->root);
-  if (self->lease.has_master) Py_VISIT(self->lease.master.obj);
+  const Lease& lease = self->lease;
+  if (lease.has_master && lease.master_is_private) {  // its references are ours
+    const int result = traverse_of(lease.master.obj)(lease.master.obj, visit, arg);
+    if (result != 0) return result;
+  } else if (lease.has_master) {
+    Py_VISIT(lease.master.obj);
+  }
   Py_VISIT(self->lease.keepalive);
   Py_VISIT(self->lease.obj);
   return 0;

@@ -106,7 +106,10 @@ Ref shown_object(PyObject* object, const Py_buffer& master) {
 PyObject* request(ModuleState* state, PyObject* object, Writable writable, int flags) {
   Ref root = Ref::steal(as_object(new_root(state)));
   Lease& lease = as_buffer(root.get())->lease;
-  if (PyObject_GetBuffer(object, &lease.master, flags) != 0) {
+  // As memoryview(memoryview) does: what we register with is the exporter behind it, so that it can be released.
+  const bool is_memoryview = PyMemoryView_Check(object) != 0;
+  Ref exporter = is_memoryview ? Ref::steal(PyMemoryView_FromObject(object)) : Ref::borrow(object);
+  if (!exporter || PyObject_GetBuffer(exporter.get(), &lease.master, flags) != 0) {
     const bool next = PyErr_ExceptionMatches(PyExc_BufferError) || PyErr_ExceptionMatches(PyExc_ValueError);
     return next ? nullptr : throw PythonError{};
   }
@@ -117,7 +120,8 @@ PyObject* request(ModuleState* state, PyObject* object, Writable writable, int f
   BufferView view = view_of_pybuffer(lease.master);
   Ref shown = shown_object(object, lease.master);
   guard.keep();
-  lease.has_master = true;
+  exporter = Ref();
+  own_master(lease, is_memoryview);
   lease.obj = shown.release();
   if (lease.master.obj == nullptr) lease.keepalive = Py_NewRef(object);
   return finish_import(std::move(root), std::move(view), writable);

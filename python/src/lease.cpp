@@ -55,7 +55,10 @@ void watch_for_exit(PyObject* module) {
 /// Gives everything back. What runs in here is foreign, so every member is empty before its owner is called.
 void end_lease(Lease& lease) noexcept {
   const SavedError error;
-  if (std::exchange(lease.has_master, false)) PyBuffer_Release(&lease.master);
+  if (std::exchange(lease.has_master, false)) {
+    if (std::exchange(lease.master_is_private, false)) PyObject_GC_Track(lease.master.obj);  // as its dealloc wants it
+    PyBuffer_Release(&lease.master);
+  }
   std::exchange(lease.owner, nullptr).reset();
   Py_CLEAR(lease.keepalive);
   Py_CLEAR(lease.obj);
@@ -63,6 +66,12 @@ void end_lease(Lease& lease) noexcept {
 
 void drop_user(Lease& lease) noexcept {
   if (lease.users.fetch_sub(1, std::memory_order_acq_rel) == 1) end_lease(lease);
+}
+
+void own_master(Lease& lease, bool is_private) noexcept {
+  lease.has_master = true;
+  lease.master_is_private = is_private && lease.master.obj != nullptr;
+  if (lease.master_is_private) PyObject_GC_UnTrack(lease.master.obj);
 }
 
 Buffer share(BufferObject* self) {

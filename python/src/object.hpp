@@ -20,6 +20,7 @@ namespace strideport::python {
 struct Lease {
   Py_buffer master{};               ///< buffer protocol: released by PyBuffer_Release
   bool has_master = false;
+  bool master_is_private = false;   ///< master.obj is a memoryview that only this lease knows (import_pybuffer.cpp)
   std::shared_ptr<void> owner;      ///< C++: DLPack imports, memory of our own
   PyObject* keepalive = nullptr;    ///< any other object: array interface, from_pointer(owner=)
   PyObject* obj = nullptr;          ///< what `Buffer.obj` shows; strong; may be null (None)
@@ -69,6 +70,10 @@ PyObject* wrap(ModuleState* state, Buffer buffer, PyObject* obj);
 
 /// Another view on the lease of `self`. Throws PythonError.
 PyObject* new_view(BufferObject* self, BufferView view);
+
+/// Notes that `lease.master` is filled. A memoryview made for this lease alone becomes a part of it, out of the
+/// garbage collector's sight: CPython crashes when it clears a memoryview whose export lives on in the same garbage.
+void own_master(Lease& lease, bool is_private) noexcept;
 
 /// A C++ Buffer over the same memory that keeps the lease: from any thread, with or without the GIL, and leaking
 /// rather than crashing once the interpreter finalises.
