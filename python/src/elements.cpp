@@ -2,6 +2,7 @@
 #include "elements.hpp"
 
 #include <cstring>
+#include <string>
 
 #include "call_adapters.hpp"
 #include "scalars.hpp"
@@ -29,6 +30,18 @@ void copy_item(const FormatItem& item, std::byte* memory, const std::byte* packe
       }
     }
   }
+}
+
+/// The one value of a format such as "xi", which the struct module reads as that value and not as a tuple of it.
+/// Null for all others: what is written T{...} stays a structure.
+const FormatField* sole_field(const Format& format) noexcept {
+  const FormatItem& item = format.item();
+  if (item.kind != ItemKind::structure || item.fields.size() != 1 || !item.shape.empty()) return nullptr;
+  const FormatField& field = item.fields.front();
+  if (!field.name.empty() || field.repeat != 1) return nullptr;
+  const std::string& text = format.text();
+  const size_t first = text.find_first_not_of("@=<>!^ \t\n\r\f\v");
+  return first != std::string::npos && text[first] == 'T' ? nullptr : &field;
 }
 
 template <class T>
@@ -61,6 +74,11 @@ PyObject* ElementReader::read_native(const ElementReader&, const std::byte* memo
 
 PyObject* ElementReader::read_item(const ElementReader& self, const std::byte* memory) {
   return unpack_item(self.view_.format().item(), memory);
+}
+
+PyObject* ElementReader::read_sole_field(const ElementReader& self, const std::byte* memory) {
+  const FormatField& field = self.view_.format().item().fields.front();
+  return unpack_item(field.item, memory + field.offset);
 }
 
 PyObject* ElementReader::read_dtype(const ElementReader& self, const std::byte* memory) {
@@ -100,7 +118,7 @@ ElementReader::Read ElementReader::native_reader(const FormatItem& item) noexcep
 
 ElementReader::ElementReader(const BufferView& view) noexcept : view_(view), read_(&read_bytes) {
   if (view.format()) {
-    read_ = native_reader(view.format().item());
+    read_ = sole_field(view.format()) != nullptr ? &read_sole_field : native_reader(view.format().item());
   } else if (view.dtype()) {
     read_ = &read_dtype;
   }
@@ -112,7 +130,15 @@ PyObject* unpack(const BufferView& view, const void* item) {
 
 void pack(const BufferView& view, void* item, PyObject* value) {
   auto* memory = static_cast<std::byte*>(item);
-  if (view.format()) return pack_item(view.format().item(), memory, value);
+  if (view.format().has_references()) {
+    raise(PyExc_TypeError, "format '%s' holds references: write through the object that owns them",
+          view.format().text().c_str());
+  }
+  if (view.format()) {
+    const FormatField* only = sole_field(view.format());
+    if (only != nullptr) return pack_item(only->item, memory + only->offset, value);
+    return pack_item(view.format().item(), memory, value);
+  }
   if (view.dtype()) return pack_dtype(view.dtype(), memory, value);
   FormatItem opaque;
   opaque.kind = ItemKind::opaque;

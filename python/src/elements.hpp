@@ -31,6 +31,7 @@ class ElementReader {
  private:
   using Read = PyObject* (*)(const ElementReader&, const std::byte*);
   static PyObject* read_item(const ElementReader& self, const std::byte* memory);
+  static PyObject* read_sole_field(const ElementReader& self, const std::byte* memory);
   static PyObject* read_dtype(const ElementReader& self, const std::byte* memory);
   static PyObject* read_bytes(const ElementReader& self, const std::byte* memory);
   template <class T>

@@ -83,7 +83,7 @@ void pack_text(const FormatItem& item, std::byte* memory, PyObject* value) {
     const std::string name = type_name(value);
     raise(PyExc_TypeError, "%s takes str, not %s", what.c_str(), name.c_str());
   }
-  const bool narrow = item.code == 'u';
+  const bool narrow = item.count > 0 && item.size / item.count == 2;
   const bool big = item.order == ByteOrder::big;
   const char* encoding = narrow ? (big ? "utf-16-be" : "utf-16-le") : (big ? "utf-32-be" : "utf-32-le");
   const Ref encoded = Ref::steal(checked(PyUnicode_AsEncodedString(value, encoding, "surrogatepass")));

@@ -40,8 +40,9 @@ PyObject* unpack_text(const FormatItem& item, const std::byte* memory) {
   int order = item.order == ByteOrder::big ? 1 : -1;  // explicit, so that no byte-order mark is looked for
   const auto* data = reinterpret_cast<const char*>(memory);
   const auto size = static_cast<Py_ssize_t>(item.size);
-  return checked(item.code == 'u' ? PyUnicode_DecodeUTF16(data, size, "surrogatepass", &order)
-                                  : PyUnicode_DecodeUTF32(data, size, "surrogatepass", &order));
+  const bool narrow = item.count > 0 && item.size / item.count == 2;
+  return checked(narrow ? PyUnicode_DecodeUTF16(data, size, "surrogatepass", &order)
+                        : PyUnicode_DecodeUTF32(data, size, "surrogatepass", &order));
 }
 
 PyObject* unpack_pascal(const FormatItem& item, const std::byte* memory) {

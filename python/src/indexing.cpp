@@ -44,10 +44,15 @@ PyObject* subscript(BufferObject* self, PyObject* key) {
     if (index == -1 && PyErr_Occurred() != nullptr) throw PythonError{};
     return item_at(self, index);
   }
-  const SubscriptKey parsed = SubscriptKey::parse(key, ndim);
-  const BufferView& view = live_view(self);  // __index__ may have released it
-  if (parsed.full_index) return element(self, parsed.indices());
-  return new_view(self, parsed.apply(view));
+  if (SubscriptKey::is_full_index(key, ndim)) {
+    const SubscriptKey parsed = SubscriptKey::parse(key, ndim);
+    return element(self, parsed.indices());  // looks again whether __index__ released it
+  }
+  // As with memoryview, the result has its own hold on the memory before __index__ can release `self`.
+  Ref result = Ref::steal(new_view(self, self->view));
+  BufferView& view = as_buffer(result.get())->view;
+  view = SubscriptKey::parse(key, ndim).apply(view);
+  return result.release();
 }
 
 }  // namespace strideport::python

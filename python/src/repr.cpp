@@ -1,4 +1,5 @@
-/// repr: element type, layout, device, read-only, owner. Touches no memory and runs no foreign code.
+/// repr: memoryview's, and then element type, layout, device, read-only, owner. Touches no memory and runs no foreign
+/// code.
 #include <string>
 
 #include "arguments.hpp"
@@ -12,7 +13,7 @@ namespace {
 std::string tuple_text(std::span<const int64_t> values) {
   std::string text = "(";
   for (size_t i = 0; i < values.size(); ++i) text += (i > 0 ? "," : "") + std::to_string(values[i]);
-  return text + ")";
+  return text + (values.size() == 1 ? ",)" : ")");
 }
 
 std::string element_text(const BufferView& view) {
@@ -23,16 +24,16 @@ std::string element_text(const BufferView& view) {
 }  // namespace
 
 PyObject* repr(BufferObject* self) {
-  if (self->lease_ptr == nullptr) return PyUnicode_FromFormat("<released strideport.Buffer at %p>", self);
+  if (self->lease_ptr == nullptr) return PyUnicode_FromFormat("<released memory at %p, strideport.Buffer>", self);
   const BufferView& view = self->view;
-  std::string text = "<strideport.Buffer " + element_text(view) + " " + tuple_text(view.shape()) + ":" +
+  std::string text = element_text(view) + " " + tuple_text(view.shape()) + ":" +
                      tuple_text(view.strides());
   if (view.has_suboffsets()) text += " suboffsets " + tuple_text(view.suboffsets());
   text += " on " + to_string(view.device());
   if (view.readonly()) text += ", read-only";
   PyObject* obj = self->lease_ptr->obj;
   if (obj != nullptr) text += ", of " + type_name(obj);
-  return PyUnicode_FromFormat("%s at %p>", text.c_str(), self);
+  return PyUnicode_FromFormat("<memory at %p, strideport.Buffer %s>", self, text.c_str());
 }
 
 }  // namespace strideport::python

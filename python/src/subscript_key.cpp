@@ -1,5 +1,6 @@
 #include "subscript_key.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "arguments.hpp"
@@ -36,6 +37,14 @@ KeyPart parse_part(PyObject* object) {
 
 }  // namespace
 
+bool SubscriptKey::is_full_index(PyObject* key, int ndim) {
+  if (PyTuple_Check(key) == 0) return ndim == 1 && PyIndex_Check(key) != 0;
+  for (Py_ssize_t i = 0; i < PyTuple_Size(key); ++i) {
+    if (PyIndex_Check(PyTuple_GetItem(key, i)) == 0) return false;
+  }
+  return PyTuple_Size(key) == ndim;
+}
+
 SubscriptKey SubscriptKey::parse(PyObject* key, int ndim) {
   SubscriptKey result;
   if (PyTuple_Check(key) == 0) {
@@ -43,19 +52,23 @@ SubscriptKey SubscriptKey::parse(PyObject* key, int ndim) {
   } else {
     for (Py_ssize_t i = 0; i < PyTuple_Size(key); ++i) result.parts.push_back(parse_part(PyTuple_GetItem(key, i)));
   }
-  int consumed = 0;
-  int ellipses = 0;
-  bool only_indices = true;
-  for (const KeyPart& part : result.parts) {
-    consumed += part.kind == Kind::index || part.kind == Kind::slice ? 1 : 0;
-    ellipses += part.kind == Kind::ellipsis ? 1 : 0;
-    only_indices = only_indices && part.kind == Kind::index;
+  const int indices = result.count(Kind::index);
+  const int slices = result.count(Kind::slice);
+  const int ellipses = result.count(Kind::ellipsis);
+  if (ndim == 0 && indices + slices > 0) raise(PyExc_TypeError, "invalid indexing of 0-dim memory");
+  if (indices + slices > ndim) {
+    // memoryview's types: several slices are what it does not implement, for any number of dimensions.
+    PyObject* type = slices == static_cast<int>(result.parts.size()) ? PyExc_NotImplementedError : PyExc_TypeError;
+    raise(type, "cannot index a buffer of %d dimension%s with %d indices", ndim, ndim == 1 ? "" : "s",
+          indices + slices);
   }
-  if (ndim == 0 && consumed > 0) raise(PyExc_TypeError, "invalid indexing of 0-dim memory");
-  if (consumed > ndim) raise(PyExc_TypeError, "cannot index a buffer of %d dimensions with %d indices", ndim, consumed);
   if (ellipses > 1) raise(PyExc_TypeError, "a key holds at most one Ellipsis, not %d", ellipses);
-  result.full_index = only_indices && consumed == ndim;
+  result.full_index = indices == static_cast<int>(result.parts.size()) && indices == ndim;
   return result;
+}
+
+int SubscriptKey::count(KeyPart::Kind kind) const noexcept {
+  return static_cast<int>(std::count_if(parts.begin(), parts.end(), [&](const KeyPart& p) { return p.kind == kind; }));
 }
 
 std::vector<int64_t> SubscriptKey::indices() const {
@@ -65,8 +78,7 @@ std::vector<int64_t> SubscriptKey::indices() const {
 }
 
 BufferView SubscriptKey::apply(const BufferView& view) const {
-  int consumed = 0;
-  for (const KeyPart& part : parts) consumed += part.kind == Kind::index || part.kind == Kind::slice ? 1 : 0;
+  const int consumed = count(Kind::index) + count(Kind::slice);
   BufferView result = view;
   int axis = 0;
   for (const KeyPart& part : parts) {

@@ -21,10 +21,14 @@ struct SubscriptKey {
   std::vector<KeyPart> parts;
   bool full_index = false;  ///< one index a dimension and nothing else: an element, not a view
 
+  /// True if `key` will turn out a full index. Runs no foreign code.
+  static bool is_full_index(PyObject* key, int ndim);
+
   /// Runs foreign code (__index__): the buffer's liveness is open again afterwards.
   /// Throws PythonError: TypeError for keys that are none and for more indices than dimensions.
   static SubscriptKey parse(PyObject* key, int ndim);
 
+  int count(KeyPart::Kind kind) const noexcept;
   std::vector<int64_t> indices() const;  ///< of a full index
   BufferView apply(const BufferView& view) const;
 };
