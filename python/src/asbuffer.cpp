@@ -16,7 +16,7 @@ namespace {
 struct Attempt {
   const char* name;
   PyObject* (*import)(ModuleState*, PyObject*, Writable);
-  bool last_resort;  // repeats an earlier protocol: its refusal tells the user nothing new
+  bool last_resort;  // for objects with the buffer protocol alone, whose refusal has told the user everything
 };
 
 // DLPack's C exchange API comes before __dlpack__ and the CUDA Array Interface after it, with the device side.
@@ -31,6 +31,9 @@ constexpr Attempt kAttempts[] = {
 /// What each protocol that an object offers said against it.
 class Refusals {
  public:
+  /// True if it is certain that other protocols would have known the type.
+  bool has_several() const noexcept { return errors_.size() > 1; }
+
   /// Takes the error that is set. Throws PythonError where it is none that another protocol could mend.
   void add(const Attempt& attempt) {
     if (!PyErr_ExceptionMatches(PyExc_BufferError) && !PyErr_ExceptionMatches(PyExc_ValueError)) throw PythonError{};
@@ -89,6 +92,7 @@ PyObject* import_own(BufferObject* self, Writable writable) {
 PyObject* import_foreign(ModuleState* state, PyObject* object, Writable writable) {
   Refusals refusals;
   for (const Attempt& attempt : kAttempts) {
+    if (attempt.last_resort && refusals.has_several()) continue;
     try {
       if (PyObject* buffer = attempt.import(state, object, writable)) return buffer;
     } catch (const ReadOnlyMemory&) {

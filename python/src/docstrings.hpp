@@ -434,6 +434,7 @@ inline constexpr char device[] = "Where the memory is: 'cpu', 'cuda:0', ...";
 inline constexpr char dtype[] = "The element type, a strideport.DType.";
 inline constexpr char stream[] = "Handle of the stream on which the contents become ready; None on the host.";
 inline constexpr char transposed[] = "A view with all dimensions reversed.";
+inline constexpr char to_bytes[] = "__bytes__($self, /)\n--\n\nThe same as `tobytes()`.";
 inline constexpr char array_interface[] = "NumPy's description of the memory; AttributeError where it has none.";
 
 }  // namespace strideport::python::doc

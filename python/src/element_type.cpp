@@ -56,7 +56,7 @@ ElementType parse_element_type(ModuleState* state, PyObject* object) {
 PyObject* describe_element_type(ModuleState*, PyObject* text) {
   const ElementType type = element_type_of(parse_text(text, "dtype"));
   const bool named = static_cast<bool>(type.dtype);
-  const std::string name = named ? to_string(type.dtype) : type.format.text();
+  const std::string name = named ? to_string(type.dtype) : type.format.canonical();
   const Ref format = optional_text(type.format ? &type.format.text() : nullptr);
   const Ref code = named ? Ref::steal(checked(PyLong_FromLong(static_cast<long>(type.dtype.code)))) : Ref::borrow(Py_None);
   return checked(Py_BuildValue("(sOiiLO)", name.c_str(), code.get(),

@@ -7,6 +7,7 @@
 #include "errors.hpp"
 #include "methods.hpp"
 #include "object.hpp"
+#include "ref.hpp"
 
 namespace strideport::python {
 namespace {
@@ -93,6 +94,12 @@ int get_buffer(PyObject* self, Py_buffer* out, int flags) noexcept {
     ++as_buffer(self)->exports;
     return 0;
   });
+}
+
+// bytes() itself would ask for a format, which bfloat16 has not.
+PyObject* to_bytes(BufferObject* self) {
+  const Ref nothing = Ref::steal(checked(PyTuple_New(0)));
+  return tobytes(self, nothing.get(), nullptr);
 }
 
 void release_buffer(PyObject* self, Py_buffer*) noexcept { --as_buffer(self)->exports; }

@@ -83,6 +83,7 @@ PyObject* leave(BufferObject* self, PyObject* args);
 // export_pybuffer.cpp -----------------------------------------------------------------------------------------
 int get_buffer(PyObject* self, Py_buffer* out, int flags) noexcept;       ///< bf_getbuffer
 void release_buffer(PyObject* self, Py_buffer* out) noexcept;             ///< bf_releasebuffer
+PyObject* to_bytes(BufferObject* self);                                   ///< __bytes__
 
 // export_dlpack.cpp -------------------------------------------------------------------------------------------
 PyObject* dlpack(BufferObject* self, PyObject* args, PyObject* kwargs);   ///< __dlpack__

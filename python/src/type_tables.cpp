@@ -33,6 +33,7 @@ PyMethodDef methods[] = {
     {"explain", as_method(&keywords<&explain>), kKeywords, doc::explain},
     {"__enter__", as_method(&no_arguments<&enter>), METH_NOARGS, doc::enter},
     {"__exit__", as_method(&one_argument<&leave>), METH_VARARGS, doc::leave},
+    {"__bytes__", as_method(&no_arguments<&to_bytes>), METH_NOARGS, doc::to_bytes},
     {"__dlpack__", as_method(&keywords<&dlpack>), kKeywords, doc::dlpack},
     {"__dlpack_device__", as_method(&no_arguments<&dlpack_device>), METH_NOARGS, doc::dlpack_device},
     {"__array__", as_method(&keywords<&array>), kKeywords, doc::array},
