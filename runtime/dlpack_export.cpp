@@ -28,8 +28,6 @@ struct Exported {
 
   static void release(Managed* managed) noexcept {
     auto* self = static_cast<Exported*>(managed->manager_ctx);
-    // Freed before the owner goes: what an owner's deleter does, and how long it takes, is not ours to know.
-    const std::shared_ptr<void> last = std::move(self->owner);
     self->~Exported();
     ::operator delete(self);
   }
@@ -39,10 +37,16 @@ bool is_foreign_number(const FormatItem& item) noexcept {
   const bool number = item.kind == ItemKind::integer || item.kind == ItemKind::unsigned_integer ||
                       item.kind == ItemKind::boolean || item.kind == ItemKind::floating ||
                       item.kind == ItemKind::complex;
-  return number && item.shape.empty() && item.size > 1 && item.order != kNativeOrder;
+  return number && item.shape.empty() && item.order != kNativeOrder;
 }
 
 std::string quoted(const Format& format) { return "format '" + format.text() + "'"; }
+
+/// True where an element leaves bits of its bytes unused: what fills bytes is the same packed and padded.
+bool is_padded(const BufferView& view) noexcept {
+  const DType dtype = view.dtype();
+  return view.padded() && dtype.is_subbyte() && dtype.bits * dtype.lanes % 8 != 0;
+}
 
 DLDataType export_dtype(const BufferView& view) {
   const Format& format = view.format();
@@ -62,6 +66,10 @@ DLDataType export_dtype(const BufferView& view) {
     throw BufferError("DLPack: " + what +
                       " is no single number that DLPack names: cast to bytes with "
                       "`.cast(\"B\")` first");
+  }
+  if (is_padded(view) && dtype.lanes > 1) {
+    throw BufferError("DLPack: padded " + to_string(dtype) +
+                      " cannot be said: its flag does not tell whether lanes or elements take whole bytes");
   }
   return {static_cast<uint8_t>(dtype.code), dtype.bits, dtype.lanes};
 }
@@ -130,8 +138,6 @@ std::unique_ptr<Managed, DLPackDeleter> export_tensor(const Buffer& buffer) {
   write_arrays(view, tensor.shape, tensor.strides);
   return std::unique_ptr<Managed, DLPackDeleter>(&block->managed);
 }
-
-bool is_padded(const BufferView& view) noexcept { return view.padded() && view.dtype().is_subbyte(); }
 
 }  // namespace
 

@@ -198,6 +198,16 @@ TEST(DlpackExport, SaysReadOnlyCopiedAndPadded) {
   EXPECT_EQ(export_dlpack(padded.make())->flags, DLPACK_FLAG_BITMASK_IS_SUBBYTE_TYPE_PADDED);
 }
 
+TEST(DlpackExport, SaysPaddedOnlyWhereBitsAreUnused) {
+  const Made whole{.shape = {4}, .padded = true};
+  EXPECT_EQ(export_dlpack(whole.make())->flags, 0u);
+  EXPECT_EQ(export_dlpack_legacy(whole.make())->dl_tensor.ndim, 1);
+  const Made pairs{.shape = {4}, .dtype = {TypeCode::float4_e2m1fn, 4, 2}, .padded = true};
+  EXPECT_EQ(export_dlpack(pairs.make())->flags, 0u);
+  const Made triples{.shape = {4}, .dtype = {TypeCode::float4_e2m1fn, 4, 3}, .padded = true};
+  expect_refused<BufferError>(triples.make(), {"padded", "lanes"});
+}
+
 TEST(DlpackExport, LegacyCannotSayReadOnlyOrPadded) {
   Made made{.shape = {4}, .readonly = true};
   EXPECT_THROW(export_dlpack_legacy(made.make()), BufferError);
@@ -227,7 +237,8 @@ TEST(DlpackExport, RefusesForeignByteOrder) {
     SCOPED_TRACE(code);
     expect_refused<BufferError>(of_format(foreign + code).make(), {"byte order", "'" + foreign + code + "'"});
   }
-  EXPECT_NO_THROW(export_dlpack(of_format(foreign + "b").make()));  // one byte has no order
+  for (const char* code : {"b", "B", "?"}) EXPECT_NO_THROW(export_dlpack(of_format(foreign + code).make()));
+  expect_refused<BufferError>(of_format(foreign + "(2,3)i").make(), {".cast(\"B\")"});  // no order would mend it
   Made lying = of_format(foreign + "i");
   lying.dtype = {TypeCode::integer, 32, 1};
   expect_refused<BufferError>(lying.make(), {"byte order"});

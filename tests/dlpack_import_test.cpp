@@ -425,6 +425,7 @@ TEST(DlpackImport, RefusesMalformedTensors) {
   fields.null_shape = true;
   expect_refused<InvalidArgument>(fields, "shape is NULL");
   expect_refused<InvalidArgument>(floats({2, -3}), "shape[1] = -3");
+  expect_refused<InvalidArgument>(floats({2, -1}), "DLPack: shape[1] = -1");
   expect_refused<InvalidArgument>(floats({0, kMin}), "shape[1] = ");
   expect_refused<InvalidArgument>(floats({kMax, 2}), "overflows");
   expect_refused<InvalidArgument>(floats({int64_t{1} << 61}), "overflows");  // times itemsize
