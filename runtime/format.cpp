@@ -74,31 +74,6 @@ std::shared_ptr<const Data> unowned(const Data* data) noexcept {
   return std::shared_ptr<const Data>(std::shared_ptr<const Data>(), data);
 }
 
-// The reading of `text` that gives `itemsize`. See docs/formats.md, "When the sizes differ".
-std::optional<FormatItem> read_with(std::string_view text, int64_t itemsize, bool wide_u) {
-  ParsedFormat plain = parse_format(text, {Alignment::struct_module, wide_u});
-  const bool fits = plain.item.total_size() == itemsize;
-  if (fits && !plain.implied_gaps) return std::move(plain.item);
-  ParsedFormat compiled = parse_format(text, {Alignment::compiler, wide_u});
-  if (compiled.item.total_size() == itemsize) return std::move(compiled.item);
-  if (fits) return std::move(plain.item);
-  ParsedFormat packed = parse_format(text, {Alignment::packed, wide_u});
-  if (packed.item.total_size() == itemsize) return std::move(packed.item);
-  // NumPy spells the gaps between members, not the one after the last. ctypes before 3.12, which spells none,
-  // gives itself away by a prefix before every code.
-  FormatItem& item = plain.item;
-  const bool tail = plain.in_braces && item.shape.empty() && item.size < itemsize;
-  if (!tail || plain.implied_gaps || !plain.inherits_prefix) return std::nullopt;
-  item.size = itemsize;
-  return std::move(item);
-}
-
-std::optional<FormatItem> read_for(std::string_view text, int64_t itemsize) {
-  std::optional<FormatItem> item = read_with(text, itemsize, false);
-  if (!item && text.find('u') != std::string_view::npos) item = read_with(text, itemsize, true);
-  return item;
-}
-
 // True if a text outside of names has an O: whatever it means, it may be a reference.
 bool mentions_object(std::string_view text) noexcept {
   bool in_name = false;
@@ -120,7 +95,7 @@ bool same_fields(const std::vector<FormatField>& a, const std::vector<FormatFiel
 
 // Letters that differ though kind and size are the same.
 bool same_code(const FormatItem& a, const FormatItem& b) noexcept {
-  const bool letter_counts = a.kind == ItemKind::pointer || a.kind == ItemKind::opaque || a.kind == ItemKind::text ||
+  const bool letter_counts = a.kind == ItemKind::pointer || a.kind == ItemKind::text ||
                              a.kind == ItemKind::floating || a.kind == ItemKind::complex;
   return !letter_counts || a.code == b.code;
 }
@@ -155,15 +130,12 @@ Format Format::parse(std::string_view text) {
   return Format(std::make_shared<const Data>(text, parse_format(text).item));
 }
 
-// The readings that exporters use, from the one that a text without implied gaps leaves no doubt about. Sizes of
-// packed and struct readings differ wherever the readings do; compiler and struct readings may agree in size and
-// not in offsets, and then alignment was implied, which only exporters of C structures do.
 Format Format::parse_for(std::string_view text, int64_t itemsize) {
   if (const Data* known = ScalarTable::instance().find(text); known && known->item.size == itemsize) {
     return Format(unowned(known));
   }
   try {
-    if (std::optional<FormatItem> item = read_for(text, itemsize)) {
+    if (std::optional<FormatItem> item = read_as_exported(text, itemsize)) {
       return Format(std::make_shared<const Data>(text, std::move(*item)));
     }
   } catch (const InvalidArgument&) {

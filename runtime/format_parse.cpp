@@ -52,11 +52,9 @@ class Parser {
   Parser(std::string_view text, FormatReading reading) : text_(text), reading_(reading) {}
 
   ParsedFormat run() {
-    Members top = members();
+    Members top = members(0);
     if (!at_end()) fail("a '}' without its 'T{'");
-    const bool single = top.count == 1;
     result_.item = unwrap(std::move(top));
-    result_.in_braces = single && result_.item.kind == ItemKind::structure;
     return std::move(result_);
   }
 
@@ -107,7 +105,7 @@ class Parser {
     for (skip_space(); !at_end() && is_prefix(text_[pos_]); skip_space()) {
       mode_ = text_[pos_++];
       own_prefix_ = true;
-      if (mode_ != '<' && mode_ != '>') result_.inherits_prefix = true;
+      if (mode_ != '<' && mode_ != '>') result_.ctypes_style = false;
     }
   }
 
@@ -199,7 +197,9 @@ class Parser {
   void pointer(FormatItem& out) {
     enter();
     own_prefix_ = false;
+    const bool misaligned = result_.misaligned;
     Member target = member();
+    result_.misaligned = misaligned;  // the target lies elsewhere
     out.target = std::make_shared<const FormatItem>(as_subarray(std::move(target)));
     leave();
     address(out, ItemKind::pointer, '&');
@@ -208,7 +208,7 @@ class Parser {
   void structure(FormatItem& out) {
     enter();
     pos_ += 2;
-    Members inner = members();
+    Members inner = members(here_);
     expect('}');
     leave();
     out = std::move(inner.structure);
@@ -237,19 +237,30 @@ class Parser {
     int length = 0;
     const FormatCode* code = at_end() ? nullptr : find_code(text_.substr(pos_), length);
     if (code == nullptr) fail(at_end() ? "expected a format code" : "expected a format code, not '" + here() + "'");
-    if (code->code == 'u' && reading_.wide_u) code = find_code(sizeof(wchar_t) == 4 ? "w" : "u", length);
     if (!native_sizes() && code->standard_size == 0) {
       fail(std::string("'") + code->code + "' has a native size only: put '@' or '^' before it");
     }
-    if (!own_prefix_ && code->code != 'x' && code->code != 'B') result_.inherits_prefix = true;
+    note_style(code->code);
+    if (code->code == 'u' && reading_.wide_u) code = find_code(sizeof(wchar_t) == 4 ? "w" : "u", length);
     pos_ += static_cast<size_t>(length);
     out.counts_length = code->counts_length;
+    if (mode_ == '@' && code->kind != ItemKind::object && here_ % static_cast<uint64_t>(code->native_alignment) != 0) {
+      result_.misaligned = true;
+    }
     fill(out.item, *code, code->counts_length ? count : 1, out.position);
+  }
+
+  void note_style(char code) noexcept {
+    if (code == 'B' && !own_prefix_) {
+      result_.bare_bytes = true;
+    } else if (code != 'x' && (!own_prefix_ || code == 'e' || code == 's' || code == 'w')) {
+      result_.ctypes_style = false;
+    }
   }
 
   void fill(FormatItem& out, const FormatCode& code, int64_t count, size_t position) const {
     const int64_t unit = native_sizes() ? code.native_size : code.standard_size;
-    out.kind = code.kind == ItemKind::padding ? ItemKind::opaque : code.kind;
+    out.kind = code.kind;
     out.code = code.code;
     out.count = count;
     out.size = code.kind == ItemKind::bits ? count / 8 + (count % 8 != 0) : multiply(unit, count, position);
@@ -272,13 +283,14 @@ class Parser {
   }
 
   // Everything up to '}' or the end.
-  Members members() {
+  Members members(uint64_t base) {
     Members out;
     int64_t offset = 0;
     for (;;) {
       own_prefix_ = false;
       prefixes();
       if (at_end() || text_[pos_] == '}') break;
+      here_ = base + static_cast<uint64_t>(offset);
       add_member(out, offset);
     }
     FormatItem& structure = out.structure;
@@ -289,14 +301,13 @@ class Parser {
 
   void add_member(Members& out, int64_t& offset) {
     Member next = member();
-    const int64_t start = align_up(offset, next.item.alignment, next.position);
-    result_.implied_gaps |= start != offset;
-    offset = start;
+    offset = align_up(offset, next.item.alignment, next.position);
     out.structure.alignment = std::max(out.structure.alignment, next.item.alignment);
     ++out.count;
 
     const size_t position = next.position;
     std::string label = name();
+    if (next.item.kind == ItemKind::opaque && !label.empty()) result_.ctypes_style = false;
     const bool repeats = label.empty() && next.shape.empty() && next.repeat != 1;
     FormatField field{std::move(label), offset, repeats ? next.repeat : 1, {}};
     if (repeats) next.repeat = 1;
@@ -304,6 +315,7 @@ class Parser {
     offset = add(offset, multiply(field.item.total_size(), field.repeat, position), position);
     if (field.repeat == 0) return;
     if (field.item.kind == ItemKind::opaque && field.name.empty()) {
+      result_.spells_gaps = true;
       out.last_pad = std::move(field.item);
       return;
     }
@@ -335,12 +347,13 @@ class Parser {
   }
 
   // A single member without a name is the element itself.
-  static FormatItem unwrap(Members&& top) {
+  FormatItem unwrap(Members&& top) {
     if (top.count != 1) return std::move(top.structure);
     std::vector<FormatField>& fields = top.structure.fields;
     if (fields.empty()) return top.last_pad.code == 'x' ? std::move(top.last_pad) : std::move(top.structure);
     FormatField& only = fields.front();
     const bool is_element = only.name.empty() && only.repeat == 1 && only.item.total_size() == top.structure.size;
+    result_.in_braces = is_element && only.item.kind == ItemKind::structure;
     return is_element ? std::move(only.item) : std::move(top.structure);
   }
 
@@ -350,6 +363,7 @@ class Parser {
   char mode_ = '@';
   bool own_prefix_ = false;
   int depth_ = 0;
+  uint64_t here_ = 0;  // offset of the member from the start of the element; modulo 2^64, for alignment alone
   ParsedFormat result_;
 };
 

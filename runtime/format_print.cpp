@@ -13,9 +13,6 @@ class Printer {
  public:
   // The element itself: natively aligned, so that one native scalar is its bare code.
   std::string element(const FormatItem& item) {
-    native_ = '@';
-    const bool is_structure = item.kind == ItemKind::structure && item.shape.empty();
-    if (is_structure) native_ = '^';
     print(item, 1);
     return std::move(text_);
   }
@@ -49,7 +46,7 @@ class Printer {
 
   // Bytes have neither order nor alignment; everything else needs the mode.
   void prefix(const FormatItem& item) {
-    if (item.size == item.count && item.kind != ItemKind::text) return;
+    if ((item.size == item.count && item.kind != ItemKind::text) || item.kind == ItemKind::bits) return;
     const char wanted = item.order == kNativeOrder ? native_ : kForeignPrefix;
     if (wanted == mode_) return;
     mode_ = wanted;
@@ -91,11 +88,12 @@ class Printer {
       case ItemKind::complex: text_ += std::string("Z") + item.code; return;
       case ItemKind::function: text_ += "X{}"; return;
       case ItemKind::pointer: pointer(item); return;
-      case ItemKind::text:
-        number(item.count);
-        text_ += item.size == 2 * item.count && item.code == 'u' ? 'u' : 'w';
-        return;
       case ItemKind::opaque: number(item.count); text_ += 'x'; return;
+      case ItemKind::floating:
+        if (!text_.empty() && text_.back() == 'Z') text_ += ' ';  // a wchar_t* and a double are no complex
+        text_ += item.code;
+        return;
+      case ItemKind::text:
       case ItemKind::bytes:
       case ItemKind::pascal:
       case ItemKind::bits: number(item.count); [[fallthrough]];
@@ -110,7 +108,7 @@ class Printer {
 
   std::string text_;
   char mode_ = '@';
-  char native_ = '^';
+  char native_ = '@';
 };
 
 }  // namespace

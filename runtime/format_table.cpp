@@ -48,7 +48,7 @@ constexpr FormatCode kCodes[] = {
     length_of<char16_t>(K::text, 'u'),
     length_of<char32_t>(K::text, 'w'),
     length_of<char>(K::bits, 't'),
-    length_of<char>(K::padding, 'x'),
+    length_of<char>(K::opaque, 'x'),
     scalar<void*>(K::pointer, 'P', sizeof(void*)),
     scalar<void*>(K::pointer, 'z', sizeof(void*)),
     scalar<void*>(K::object, 'O', sizeof(void*)),

@@ -7,6 +7,7 @@
 #include <complex>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -54,18 +55,22 @@ struct DType {
   constexpr bool is_subbyte() const noexcept { return code != TypeCode::none && bits < 8; }
 };
 
-/// True if DLPack 1.3 knows this code with this width (int 1..64, float 16/32/64/128, bool 8, ...).
+/// True if this code exists with this width, and lanes > 0: int and uint of 1, 2, 4, 8, 16, 32, 64 bits; float of
+/// 16, 32, 64, 128 (IEEE binary128, never x86's long double); complex of 32, 64, 128; bool of 8; bfloat of 16; the
+/// float8s, float6s and float4 of their own; handles of 64.
 bool is_known(DType dtype) noexcept;
 
 /// NumPy's and ml_dtypes' name: "float32", "bfloat16", "float8_e4m3fn", "int4"; "float32x4" with lanes;
-/// "none" for no DType.
+/// "none" for no DType, "dtype(code=0, bits=24, lanes=1)" for one that is not known.
 std::string to_string(DType dtype);
 
-/// Reads what `to_string` writes, and the common aliases ("half", "double", "bool_", ...).
+/// Reads what `to_string` writes, NumPy's aliases ("half", "double", "intp", "bool_", ...) and the sized letters of
+/// its type strings ("f4", "u1", "c16"). Not "longdouble": its format is 'g'.
 /// Throws: InvalidArgument naming the text for a name that is none.
 DType parse_dtype(std::string_view name);
 
-/// The DType of a C++ arithmetic type, of std::complex, and of std::byte (uint8).
+/// The DType of a C++ arithmetic type, of std::complex, and of std::byte (uint8). A long double has one only where
+/// it is IEEE binary64 or binary128.
 template <class T>
 constexpr DType dtype_of() noexcept {
   using U = std::remove_cv_t<T>;
@@ -77,6 +82,7 @@ constexpr DType dtype_of() noexcept {
   } else if constexpr (std::is_same_v<U, std::byte>) {
     return {TypeCode::unsigned_integer, 8, 1};
   } else if constexpr (std::is_floating_point_v<U>) {
+    static_assert(sizeof(U) <= 8 || std::numeric_limits<U>::digits == 113, "no DType for this type: give its Format");
     return {TypeCode::floating, bits, 1};
   } else {
     static_assert(std::is_integral_v<U>, "no DType for this type: give its Format instead");

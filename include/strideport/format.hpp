@@ -33,14 +33,14 @@ enum class ItemKind : uint8_t {
   character,         ///< c: bytes of length 1
   bytes,             ///< s: a byte string of fixed length
   pascal,            ///< p: a length byte, then bytes
-  text,              ///< u (UCS-2) and w (UCS-4): fixed-length text
-  bits,              ///< t: a bit count
-  pointer,           ///< P, and & followed by the format it points at
+  text,              ///< u (UCS-2) and w (UCS-4): text of fixed length
+  bits,              ///< t: bits, in whole bytes of their own
+  pointer,           ///< P; & followed by the format it points at; ctypes' z and Z (char* and wchar_t*)
   function,          ///< X{}
   object,            ///< O: a reference to a Python object
   structure,         ///< T{...}, and a top level of several items
   padding,           ///< x: bytes without a value
-  opaque,            ///< bytes of itemsize, where the format and the itemsize disagree
+  opaque,            ///< raw bytes: x alone or with a name, and elements whose format and itemsize disagree
 };
 
 struct FormatField;
@@ -48,9 +48,9 @@ struct FormatField;
 /// One node of a parsed format: a scalar, or a structure with fields; with a shape, a sub-array of them.
 struct FormatItem {
   ItemKind kind = ItemKind::unsigned_integer;
-  char code = 'B';                    ///< the struct code, without Z ('f' for Zf); 'T' for structures
-  ByteOrder order = kNativeOrder;     ///< of the bytes of one scalar
-  int64_t size = 1;                   ///< bytes of one item: one scalar or one structure, sub-array excluded
+  char code = 'B';                    ///< the struct code, without Z ('f' for Zf and F); 'T' for structures; '&'; 'X'
+  ByteOrder order = kNativeOrder;     ///< of the bytes of one scalar; native where order means nothing
+  int64_t size = 1;                   ///< bytes of one scalar (8 for "8s") or one structure, without the sub-array
   int64_t alignment = 1;              ///< bytes; 1 outside of '@'
   int64_t count = 1;                  ///< length of s, p, u, w, t, x: "8s" has count 8 (size 8, one value)
   std::vector<int64_t> shape;         ///< extents of a sub-array, "(2,3)i"; empty for none
@@ -59,11 +59,12 @@ struct FormatItem {
 
   /// Units: bytes of the whole item: size times the sub-array's extents.
   int64_t total_size() const noexcept;
-  /// True if this item, or any inside it, is an `O`.
+  /// True if this item, or any inside it, is an `O`, or opaque with a text that has one.
   bool has_references() const noexcept;
 };
 
-/// A member of a structure. `repeat` > 1 is that many values side by side ("3i" without a name).
+/// A member of a structure. `repeat` > 1 is that many values side by side: "3i" without a name, or "iii". With a name,
+/// "3i:x:" is a sub-array of shape (3,), as NumPy has it.
 struct FormatField {
   std::string name;  ///< empty for none
   int64_t offset = 0;  ///< bytes from the start of the structure
@@ -87,7 +88,7 @@ class Format {
   /// Throws: InvalidArgument for a negative itemsize.
   static Format parse_for(std::string_view text, int64_t itemsize);
 
-  /// The native format of a DType; empty where PEP 3118 cannot spell it (bfloat16, float8, lanes > 1, ...).
+  /// The native format of a DType; empty where PEP 3118 cannot spell it (bfloat16, float8, int4, lanes > 1, ...).
   static Format of(DType dtype) noexcept;
 
   /// `itemsize` bytes without meaning, keeping the producer's text (ctypes bit-fields, wrong itemsizes).
@@ -97,7 +98,9 @@ class Format {
 
   /// The text as it came in. It stays valid while any copy of this handle lives, and ends with a NUL.
   const std::string& text() const noexcept;
-  /// The same structure printed canonically: two formats of equal meaning print equal.
+  /// The same element printed canonically: formats print equal if and only if they are equal, and `parse` reads it
+  /// back as equal. Gaps are spelled; alignment and an opaque element's references are not kept. Empty for an empty
+  /// format.
   std::string canonical() const;
   const FormatItem& item() const noexcept;
   int64_t itemsize() const noexcept;
@@ -106,8 +109,8 @@ class Format {
   DType dtype() const noexcept;
   bool has_references() const noexcept;
 
-  /// True if elements mean the same: equal kinds, sizes, offsets and byte orders ("l" and "q" on LP64; names
-  /// count). Two empty formats are equal.
+  /// True if elements mean the same: equal kinds, sizes, offsets, names and byte orders ("l" and "q" on LP64).
+  /// Alignment does not count, nor does the text. Two empty formats are equal.
   friend bool operator==(const Format& a, const Format& b);
 
  private:
