@@ -51,7 +51,10 @@ PyObject* get_dtype(BufferObject* self) {
     const Ref module = Ref::steal(checked(PyImport_ImportModule("strideport._dtype")));
     state->dtype_class = checked(PyObject_GetAttrString(module.get(), "DType"));
   }
-  const Ref name = Ref::steal(to_text(view.dtype() ? to_string(view.dtype()) : view.format().text()));
+  const bool opaque = view.format() && view.format().item().kind == ItemKind::opaque;  // its text is no type's
+  const Ref name = Ref::steal(to_text(view.dtype() ? to_string(view.dtype())
+                                      : opaque     ? std::to_string(view.itemsize()) + "x"
+                                                   : view.format().text()));
   return checked(PyObject_CallFunctionObjArgs(state->dtype_class, name.get(), nullptr));
 }
 
