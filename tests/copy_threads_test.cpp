@@ -141,6 +141,9 @@ TEST_F(CopyThreads, ServeSeveralCallersAtOnce) {
 }
 
 TEST_F(CopyThreads, WorkInAForkedChild) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "ThreadSanitizer ends a process that starts threads after a fork (die_after_fork)";
+#endif
   const int64_t n = 1801;
   const int64_t m = 1203;
   const auto src = random_words(static_cast<size_t>(n * m));
