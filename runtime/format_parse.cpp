@@ -326,7 +326,7 @@ class Parser {
   static void append(std::vector<FormatField>& fields, FormatField&& field) {
     if (!fields.empty() && field.name.empty() && field.item.shape.empty() && field.item.count == 1) {
       FormatField& last = fields.back();
-      if (last.name.empty() && last.offset + last.repeat * last.item.size == field.offset &&
+      if (last.name.empty() && last.offset + last.repeat * last.item.total_size() == field.offset &&
           repeatable(field.item) && same_meaning(last.item, field.item)) {
         last.repeat += field.repeat;
         return;

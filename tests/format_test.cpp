@@ -340,8 +340,8 @@ TEST(FormatErrors, NamePositionAndExpectation) {
 }
 
 TEST(FormatErrors, RefuseWhatStructAndNumPyRefuse) {
-  for (const char* text : {"3 i", "-3i", "+3i", "3(2)i", "()i", "(2", "(-1)i", "(2,3", "T", "T{", "T{}}", "{}", "X", "&",
-                           "3<i", ":a:", "i:a", "i :", "T{:a:}", "\xc3\xa9", "y", "<N", "i\x01", "(2)", "&}"}) {
+  for (const char* text : {"3 i", "-3i", "+3i", "3(2)i", "()i", "(2", "(-1)i", "(2,3", "T", "T{", "T{}}", "{}", "X",
+                           "&", "3<i", ":a:", "i:a", "i :", "T{:a:}", "\xc3\xa9", "y", "<N", "i\x01", "(2)", "&}"}) {
     EXPECT_THROW(Format::parse(text), InvalidArgument) << text;
   }
   EXPECT_THROW(Format::parse(std::string_view("i\0", 2)), InvalidArgument);
@@ -355,7 +355,9 @@ TEST(FormatErrors, OverflowsAreNamed) {
   EXPECT_EQ(Format::parse("9223372036854775807t").itemsize(), INT64_MAX / 8 + 1);
   EXPECT_EQ(error_of("x9223372036854775807x"),
             "format 'x9223372036854775807x' position 1: the size overflows int64");
-  for (const char* text : {"9223372036854775807i", "9223372036854775807w", "(9223372036854775807,2)b", "b9223372036854775807xi",
+  EXPECT_EQ(Format::parse("(0)9223372036854775807sb(0)9223372036854775807s").itemsize(), 1);
+  for (const char* text : {"9223372036854775807i", "9223372036854775807w", "(9223372036854775807,2)b",
+                           "b9223372036854775807xi",
                            "(4294967296,4294967296)b", "T{9223372036854775807x9223372036854775807x}",
                            "(9223372036854775808)b", "2T{9223372036854775807x}"}) {
     EXPECT_NE(error_of(text).find("overflows int64"), std::string::npos) << text;

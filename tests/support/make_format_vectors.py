@@ -2,10 +2,11 @@
 
     python make_format_vectors.py        (CPython 3.12 or newer with NumPy; the seed is fixed)
 
-One line a format, separated by tabs: who says it, the format, the itemsize, and the members, `path@offset+size` each, or
-`opaque` where the format cannot say what the exporter knows. A path is made of the names, `(2,3)` after one that is a
-sub-array; the offset is that of its first element, from the start of the outermost structure; the size is that of one
-element. Values that repeat without being a sub-array ("3i") are members each. format_test.cpp reads the file.
+One line a format, separated by tabs: who says it, the format, the itemsize, and the members, `path@offset+size`
+each, or `opaque` where the format cannot say what the exporter knows. A path is made of the names, with `(2,3)` after
+one that is a sub-array; the offset is that of its first element, from the start of the outermost structure; the size
+is that of one element. Values that repeat without being a sub-array ("3i") are members each. format_vectors_test.cpp
+reads the file.
 """
 
 import ctypes
