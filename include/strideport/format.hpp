@@ -39,7 +39,7 @@ enum class ItemKind : uint8_t {
   function,          ///< X{}
   object,            ///< O: a reference to a Python object
   structure,         ///< T{...}, and a top level of several items
-  padding,           ///< x: bytes without a value
+  padding,           ///< reserved: gaps are no items, and raw bytes are `opaque`
   opaque,            ///< raw bytes: x alone or with a name, and elements whose format and itemsize disagree
 };
 
@@ -84,7 +84,8 @@ class Format {
   /// What an exporter means that says `text` and `itemsize`: the reading of the text whose size is `itemsize`
   /// (members aligned or not, structures padded at their end or not, 'u' as UCS-2 or wchar_t), else `opaque`;
   /// malformed texts are opaque too.
-  /// Cost:   as `parse`; up to six times that where sizes differ.
+  /// Anything that parses a kept text again needs this too: `parse` of it may have another size.
+  /// Cost:   as `parse`, up to four times where sizes differ.
   /// Throws: InvalidArgument for a negative itemsize.
   static Format parse_for(std::string_view text, int64_t itemsize);
 
