@@ -30,17 +30,17 @@ struct MemoryRange {
 
 /// What a factory needs to make a view; members left alone have the value most callers want.
 struct ViewSpec {
-  void* buf = nullptr;                    ///< address of the element with all indices 0
-  std::span<const int64_t> shape;         ///< empty for a scalar
-  std::span<const int64_t> strides;       ///< bytes; empty means C-contiguous
-  std::span<const int64_t> suboffsets;    ///< empty, or one a dimension; negative means direct, all of them none
-  int64_t itemsize = 1;                   ///< bytes
-  DType dtype;                            ///< left out, it is the format's where that has one
-  Format format;                          ///< left out, it is the dtype's where PEP 3118 can spell it
+  void* buf = nullptr;                  ///< address of the element with all indices 0
+  std::span<const int64_t> shape;       ///< empty for a scalar
+  std::span<const int64_t> strides;     ///< bytes; empty means C-contiguous
+  std::span<const int64_t> suboffsets;  ///< empty, or one a dimension; negative means direct, all of them none
+  int64_t itemsize = 1;                 ///< bytes
+  DType dtype;                          ///< left out, it is the format's where that has one
+  Format format;                        ///< left out, it is the dtype's where PEP 3118 can spell it
   Device device;
   bool readonly = false;
-  bool padded = false;                    ///< a sub-byte dtype takes a whole byte (DLPack's flag)
-  std::optional<MemoryRange> memory;      ///< checked against where known; with suboffsets, up to the row pointers
+  bool padded = false;                ///< a sub-byte dtype takes a whole byte (DLPack's flag)
+  std::optional<MemoryRange> memory;  ///< checked against where known; with suboffsets, up to the row pointers
 };
 
 class BufferView {
