@@ -1,4 +1,4 @@
-/// Counts what a piece of code takes from the heap. Replaces the global operator new: one source of a test binary
+/// Counts what a piece of code takes from the heap. Replaces the global operators new and delete: one source of a test binary
 /// includes it.
 #pragma once
 
@@ -25,5 +25,8 @@ int64_t allocations_of(F&& work) {
   if (void* memory = std::malloc(size > 0 ? size : 1)) return memory;
   throw std::bad_alloc();
 }
+[[gnu::noinline]] void* operator new[](size_t size) { return operator new(size); }
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete[](void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
