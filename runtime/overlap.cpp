@@ -86,8 +86,7 @@ class Problem {
   }
 
   static bool continues(const Term& fine, const Term& coarse) noexcept {
-    return coarse.coefficient % fine.coefficient == 0 &&
-           coarse.coefficient <= fine.coefficient * (fine.limit + 1);
+    return coarse.coefficient % fine.coefficient == 0 && coarse.coefficient <= fine.coefficient * (fine.limit + 1);
   }
 
   // Can the first `count` terms sum to something in [low, high]?
@@ -133,7 +132,9 @@ bool is_nested(std::span<const int64_t> shape, std::span<const int64_t> strides,
 bool some_pair_meets(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t itemsize,
                      std::span<const int> axes) noexcept {
   for (size_t lead = 0; lead < axes.size(); ++lead) {
-    const auto stride_of = [&](size_t k) { return Wide{static_cast<Wide>(magnitude(strides[static_cast<size_t>(axes[k])]))}; };
+    const auto stride_of = [&](size_t k) {
+      return Wide{static_cast<Wide>(magnitude(strides[static_cast<size_t>(axes[k])]))};
+    };
     const auto limit_of = [&](size_t k) { return Wide{shape[static_cast<size_t>(axes[k])]} - 1; };
     Wide fixed = stride_of(lead);
     for (size_t k = 0; k < lead; ++k) fixed -= stride_of(k) * limit_of(k);

@@ -117,7 +117,8 @@ BufferView unsqueeze(const BufferView& view, int axis) {
   const auto insert = [at](std::span<const int64_t> from, std::span<int64_t> to, int64_t value) {
     std::copy_n(from.begin(), at, to.begin());
     to[at] = value;
-    std::copy(from.begin() + static_cast<std::ptrdiff_t>(at), from.end(), to.begin() + static_cast<std::ptrdiff_t>(at) + 1);
+    std::copy(from.begin() + static_cast<std::ptrdiff_t>(at), from.end(),
+              to.begin() + static_cast<std::ptrdiff_t>(at) + 1);
   };
   insert(view.shape(), builder.shape(), 1);
   insert(view.strides(), builder.strides(), 0);

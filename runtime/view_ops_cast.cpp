@@ -48,8 +48,9 @@ int64_t rescaled_extent(const BufferView& view, const Element& to) {
     throw_unfit(view, to, axis() + " is indirect; make the layout direct with .contiguous() first");
   }
   if (extent > 1 && !view.empty() && view.strides()[last] != view.itemsize()) {
-    throw_unfit(view, to, axis() + " has stride " + std::to_string(view.strides()[last]) +
-                              " and is not dense; copy with .contiguous() first");
+    throw_unfit(view, to,
+                axis() + " has stride " + std::to_string(view.strides()[last]) +
+                    " and is not dense; copy with .contiguous() first");
   }
   const int64_t bytes = checked_mul(extent, view.itemsize(), "the last axis in bytes");
   if (to.itemsize == 0 || view.itemsize() == 0 || bytes % to.itemsize != 0) {

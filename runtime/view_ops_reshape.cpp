@@ -1,9 +1,11 @@
 // Reshape without a copy. Axes of extent 1 say nothing and are dropped; what is left is merged into runs, an axis
-// joining the run on its left where that one's stride is its own extent times stride. Runs are as long as they can be, so
-// the view has the new shape exactly if every new axis lies inside one run; its stride is then the product of the
-// run's stride and the new extents to its right.
+// joining the run on its left where that one's stride is the axis's extent times its stride. Runs are as long as they
+// can be, so the view has the new shape exactly if every new axis lies inside one run; its stride is then the product
+// of the run's stride and the new extents to its right.
+#include <algorithm>
 #include <array>
 #include <string>
+#include <utility>
 
 #include "runtime/checked.hpp"
 #include "runtime/tuple_text.hpp"
@@ -13,11 +15,11 @@
 namespace strideport {
 namespace {
 
-struct Run {
-  int64_t extent = 1;
-  int64_t stride = 0;      // of its last axis
-  int64_t suboffset = -1;  // of the dereference after it
-  int first_axis = 0;      // in the view, for messages
+struct Run {  // no initial values: 64 of them are made for every reshape
+  int64_t extent;
+  int64_t stride;     // of its last axis
+  int64_t suboffset;  // of the dereference after it
+  int first_axis;     // in the view, for messages
 };
 
 class Runs {
@@ -75,11 +77,13 @@ BufferView lay_out(const BufferView& view, std::span<const int64_t> shape) {
   return std::move(builder).finish();
 }
 
-std::array<int64_t, kMaxNdim> resolve_extents(const BufferView& view, std::span<const int64_t> shape) {
+using Extents = std::array<int64_t, kMaxNdim>;
+
+// Copies `shape` into `storage`, the extent of -1 worked out.
+std::span<const int64_t> resolve_extents(const BufferView& view, std::span<const int64_t> shape, Extents& storage) {
   if (shape.size() > kMaxNdim) throw InvalidArgument("ndim is " + std::to_string(shape.size()) + "; at most 64");
-  std::array<int64_t, kMaxNdim> extents{};
-  std::copy(shape.begin(), shape.end(), extents.begin());
-  const auto used = std::span(extents).first(shape.size());
+  const auto used = std::span(storage).first(shape.size());
+  std::copy(shape.begin(), shape.end(), used.begin());
   const auto open = std::find(used.begin(), used.end(), -1);
   const int64_t count = view.element_count();
   if (open != used.end()) {
@@ -94,14 +98,14 @@ std::array<int64_t, kMaxNdim> resolve_extents(const BufferView& view, std::span<
     throw InvalidArgument("shape " + tuple_text(shape) + " has " + std::to_string(element_count(used)) +
                           " elements, but the view's " + tuple_text(view.shape()) + " has " + std::to_string(count));
   }
-  return extents;
+  return used;
 }
 
 }  // namespace
 
 BufferView reshape(const BufferView& view, std::span<const int64_t> shape) {
-  const auto extents = resolve_extents(view, shape);
-  const auto wanted = std::span(extents).first(shape.size());
+  Extents storage;
+  const auto wanted = resolve_extents(view, shape, storage);
   if (std::equal(wanted.begin(), wanted.end(), view.shape().begin(), view.shape().end())) return view;
   if (view.element_count() > 0) return lay_out(view.has_suboffsets() ? squeeze(view) : view, wanted);
   ViewBuilder builder(view, static_cast<int>(shape.size()));

@@ -93,8 +93,11 @@ TEST(Empty, HasAnAddressAtSizeZero) {
 
 TEST(Empty, TakesPackedTypesThatFillBytes) {
   EXPECT_EQ(empty(Numbers{3}, DType{TypeCode::float4_e2m1fn, 4, 2}).len(), 3);
-  expect_throws<InvalidArgument>([] { empty(Numbers{3}, DType{TypeCode::float4_e2m1fn, 4, 1}); },
-                                 {"float4_e2m1fn", "lanes"});
+  expect_throws<InvalidArgument>(
+      [] {
+        empty(Numbers{3}, DType{TypeCode::float4_e2m1fn, 4, 1});
+      },
+      {"float4_e2m1fn", "lanes"});
 }
 
 TEST(Empty, RefusesWhatCannotBe) {
@@ -159,7 +162,11 @@ TEST(EmptyLike, LeavesTheDeviceOfTheSourceForTheOneAsked) {
   spec.buf = reinterpret_cast<void*>(64);
   spec.device = {DeviceType::cuda, 1};
   EXPECT_EQ(empty_like(BufferView::create(spec)).device(), Device{});
-  expect_throws<BufferError>([&] { empty_like(BufferView::create(spec), Order::C, {DeviceType::cuda, 1}); }, {"cuda:1"});
+  expect_throws<BufferError>(
+      [&] {
+        empty_like(BufferView::create(spec), Order::C, {DeviceType::cuda, 1});
+      },
+      {"cuda:1"});
 }
 
 }  // namespace

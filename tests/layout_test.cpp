@@ -33,7 +33,8 @@ Numbers kept(const Numbers& shape, const Numbers& strides, int64_t itemsize) {
 TEST(Checked, AcceptsTheExtremesAndRefusesOneMore) {
   EXPECT_EQ(checked_add(kMax, kMin, "x"), -1);
   EXPECT_EQ(checked_mul(kMin, 1, "x"), kMin);
-  expect_throws<InvalidArgument>([] { checked_add(kMax, 1, "a sum"); }, {"a sum overflows int64", "9223372036854775807 + 1"});
+  expect_throws<InvalidArgument>([] { checked_add(kMax, 1, "a sum"); },
+                                 {"a sum overflows int64", "9223372036854775807 + 1"});
   expect_throws<InvalidArgument>([] { checked_mul(kMin, -1, "a product"); },
                                  {"a product overflows int64", "-9223372036854775808 * -1"});
 }
@@ -52,7 +53,11 @@ TEST(ElementCount, IsZeroWithAnExtentOfZeroHoweverLargeTheOthers) {
 TEST(ElementCount, RefusesNegativeExtentsAndOverflow) {
   expect_throws<InvalidArgument>([] { element_count(Numbers{3, -2}); }, {"shape[1] is -2", "negative"});
   expect_throws<InvalidArgument>([] { element_count(Numbers{0, -1}); }, {"shape[1] is -1"});
-  expect_throws<InvalidArgument>([] { element_count(Numbers{kMax, 2}); }, {"overflows int64", "9223372036854775807 * 2"});
+  expect_throws<InvalidArgument>(
+      [] {
+        element_count(Numbers{kMax, 2});
+      },
+      {"overflows int64", "9223372036854775807 * 2"});
 }
 
 TEST(ContiguousStrides, AreThoseOfPyBufferFillContiguousStrides) {
@@ -89,9 +94,15 @@ TEST(OffsetBounds, CoverNegativeStridesAndIgnoreThoseThatMeanNothing) {
 
 TEST(OffsetBounds, RefuseWhatInt64CannotHold) {
   expect_throws<InvalidArgument>([] { offset_bounds(Numbers{3}, Numbers{kMin}, 1); }, {"byte offset", "overflows"});
-  expect_throws<InvalidArgument>([] { offset_bounds(Numbers{2}, Numbers{kMin}, 1); }, {"span of byte offsets", "overflows"});
-  expect_throws<InvalidArgument>([] { offset_bounds(Numbers{2}, Numbers{kMax}, 1); }, {"9223372036854775807", "overflows"});
-  expect_throws<InvalidArgument>([] { offset_bounds(Numbers{2, 2}, Numbers{kMax / 2 + 1, -kMax / 2 - 1}, 1); }, {"span"});
+  expect_throws<InvalidArgument>([] { offset_bounds(Numbers{2}, Numbers{kMin}, 1); },
+                                 {"span of byte offsets", "overflows"});
+  expect_throws<InvalidArgument>([] { offset_bounds(Numbers{2}, Numbers{kMax}, 1); },
+                                 {"9223372036854775807", "overflows"});
+  expect_throws<InvalidArgument>(
+      [] {
+        offset_bounds(Numbers{2, 2}, Numbers{kMax / 2 + 1, -kMax / 2 - 1}, 1);
+      },
+      {"span"});
 }
 
 TEST(IsContiguous, LooksAtNoStrideOfAnExtentOfOne) {
@@ -142,7 +153,8 @@ TEST(RandomLayouts, AgreeWithTheOdometer) {
     ASSERT_EQ(is_contiguous(s.shape, s.strides, s.itemsize, Order::F), runs_f);
     ASSERT_EQ(is_contiguous(s.shape, s.strides, s.itemsize, Order::A), runs_c || runs_f);
     std::sort(at.begin(), at.end());
-    ASSERT_EQ(is_contiguous(s.shape, s.strides, s.itemsize, Order::K), s.itemsize == 0 || addresses_run_on(at, s.itemsize));
+    ASSERT_EQ(is_contiguous(s.shape, s.strides, s.itemsize, Order::K),
+              s.itemsize == 0 || addresses_run_on(at, s.itemsize));
     const auto first = reinterpret_cast<uintptr_t>(view.buf());
     const OffsetBounds bounds = offset_bounds(s.shape, s.strides, s.itemsize);
     ASSERT_EQ(bounds.lower, at.empty() ? 0 : static_cast<int64_t>(at.front() - first));

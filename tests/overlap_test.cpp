@@ -163,7 +163,8 @@ TEST(MayShareElements, AgreesWithTheOdometer) {
     const auto of_b = byte_addresses(b);
     const bool expected = std::any_of(of_b.begin(), of_b.end(), [&](uintptr_t byte) { return bytes.count(byte) > 0; });
     sharing += expected ? 1 : 0;
-    ASSERT_EQ(may_share_elements(a, b), expected) << layout_text(a) << " at " << a.buf() << "; " << layout_text(b) << " at " << b.buf();
+    ASSERT_EQ(may_share_elements(a, b), expected)
+        << layout_text(a) << " at " << a.buf() << "; " << layout_text(b) << " at " << b.buf();
     ASSERT_TRUE(!expected || may_overlap(a, b));
   }
   EXPECT_GT(sharing, kRuns / 20);

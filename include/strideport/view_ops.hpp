@@ -5,9 +5,10 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <span>
-#include <string_view>
+#include <utility>
 
 #include "strideport/buffer_view.hpp"
 
@@ -77,6 +78,7 @@ class ViewOperations {
   Self permute(std::initializer_list<int> axes) const { return permute(std::span(axes.begin(), axes.size())); }
   Self transpose() const { return re(strideport::transpose(v())); }
   Self expand(std::span<const int64_t> shape) const { return re(strideport::expand(v(), shape)); }
+  Self expand(std::initializer_list<int64_t> shape) const { return expand(std::span(shape.begin(), shape.size())); }
   Self squeeze(std::optional<int> axis = std::nullopt) const { return re(strideport::squeeze(v(), axis)); }
   Self unsqueeze(int axis) const { return re(strideport::unsqueeze(v(), axis)); }
   Self reshape(std::span<const int64_t> shape) const { return re(strideport::reshape(v(), shape)); }

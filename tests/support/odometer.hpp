@@ -34,8 +34,8 @@ void for_each_index(std::span<const int64_t> shape, F&& f) {
 }
 
 /// The address of one element, as PEP 3118 spells it out. Reads row pointers where `suboffsets` is not empty.
-inline uintptr_t element_address(const void* buf, std::span<const int64_t> strides,
-                                 std::span<const int64_t> suboffsets, std::span<const int64_t> index) {
+inline uintptr_t element_address(const void* buf, std::span<const int64_t> strides, std::span<const int64_t> suboffsets,
+                                 std::span<const int64_t> index) {
   auto address = reinterpret_cast<uintptr_t>(buf);
   for (size_t axis = 0; axis < index.size(); ++axis) {
     for (int64_t i = 0; i < index[axis]; ++i) address += static_cast<uintptr_t>(strides[axis]);

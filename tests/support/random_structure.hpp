@@ -22,8 +22,8 @@ struct Structure {
   std::vector<int64_t> strides;
   std::vector<int64_t> suboffsets;
   int64_t itemsize = 1;
-  int64_t offset = 0;             ///< of the element with all indices 0
-  std::vector<std::byte> memory;  ///< of the first segment
+  int64_t offset = 0;                                         ///< of the element with all indices 0
+  std::vector<std::byte> memory;                              ///< of the first segment
   std::vector<std::unique_ptr<std::vector<std::byte>>> rows;  ///< what the row pointers lead to
 
   bool empty() const { return std::find(shape.begin(), shape.end(), 0) != shape.end(); }
@@ -40,8 +40,8 @@ struct Structure {
   }
 };
 
-inline constexpr int64_t kWildStrides[] = {std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max(),
-                                           -1, 0, 7, int64_t{1} << 40};
+inline constexpr int64_t kWildStrides[] = {
+    std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max(), -1, 0, 7, int64_t{1} << 40};
 
 inline int64_t wild_stride(Random& random) {
   return kWildStrides[static_cast<size_t>(pick(random, 0, std::size(kWildStrides) - 1))];

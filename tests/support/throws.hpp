@@ -18,7 +18,8 @@ void expect_throws(F&& f, std::initializer_list<const char*> parts) {
   } catch (const std::exception& error) {
     EXPECT_EQ(typeid(error), typeid(Exception)) << error.what();
     const std::string message = error.what();
-    for (const char* part : parts) EXPECT_NE(message.find(part), std::string::npos) << "'" << part << "' is not in: " << message;
+    for (const char* part : parts)
+      EXPECT_NE(message.find(part), std::string::npos) << "'" << part << "' is not in: " << message;
     return;
   }
   ADD_FAILURE() << "nothing was thrown; expected a message with '" << (parts.size() > 0 ? *parts.begin() : "") << "'";
