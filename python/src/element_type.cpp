@@ -34,16 +34,17 @@ Ref optional_text(const std::string* text) {
 
 ElementType element_type_of(std::string_view text) {
   try {
-    const DType dtype = parse_dtype(text);
-    return {dtype, Format::of(dtype)};
+    if (const DType dtype = parse_dtype(text)) return {dtype, Format::of(dtype)};
   } catch (const InvalidArgument&) {
   }
-  if (const std::optional<TypeString> type = parse_typestr(text)) return of_format(format_of(*type));
   try {
+    if (text.empty()) throw InvalidArgument("it is empty");
+    if (const std::optional<TypeString> type = parse_typestr(text)) return of_format(format_of(*type));
     return of_format(std::string(text));
   } catch (const InvalidArgument& error) {
-    throw InvalidArgument("'" + std::string(text) + "' is neither the name of an element type nor a format: " +
-                          error.what());
+    constexpr size_t kShown = 60;  // a message is for people, whatever the text is
+    const std::string shown = std::string(text.substr(0, kShown)) + (text.size() > kShown ? "..." : "");
+    throw InvalidArgument("'" + shown + "' is neither the name of an element type nor a format: " + error.what());
   }
 }
 

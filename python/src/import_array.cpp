@@ -103,7 +103,9 @@ const ArrayStruct& checked_struct(PyObject* capsule) {
     throw InvalidArgument("__array_struct__: nd " + std::to_string(array->nd) + " is not in 0.." + std::to_string(kMaxNdim));
   }
   if (array->nd > 0 && array->shape == nullptr) throw InvalidArgument("__array_struct__: shape is NULL");
-  if (array->itemsize < 0) throw InvalidArgument("__array_struct__: itemsize is negative");
+  if (array->itemsize < 0) {
+    throw InvalidArgument("__array_struct__: itemsize " + std::to_string(array->itemsize) + " is negative");
+  }
   return *array;
 }
 
@@ -165,6 +167,10 @@ void set_address(ViewSpec& spec, PyObject* data) {
 
 /// Memory of an object with the buffer protocol, from an offset on; the root's lease keeps it.
 void set_memory(ViewSpec& spec, BufferObject* root, PyObject* exporter, PyObject* interface) {
+  if (PyObject_CheckBuffer(exporter) == 0) {
+    raise(PyExc_TypeError, "__array_interface__: data must be (address, read-only) or an object with the buffer "
+                           "protocol, which '%.200s' has not", type_name(exporter).c_str());
+  }
   const Ref offset_object = entry(interface, "offset");
   const int64_t offset = offset_object ? parse_int(offset_object.get(), "__array_interface__: offset") : 0;
   Py_buffer& master = root->lease.master;

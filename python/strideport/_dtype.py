@@ -57,12 +57,16 @@ class DType(str):
             return spec
         name, code, bits, lanes, itemsize, format_ = _describe_element_type(_text_of(spec))
         self = str.__new__(cls, name)
-        self.code = code
-        self.bits = bits
-        self.lanes = lanes
-        self.itemsize = itemsize
-        self.format = format_
+        values = {"code": code, "bits": bits, "lanes": lanes, "itemsize": itemsize, "format": format_}
+        for attribute, value in values.items():
+            object.__setattr__(self, attribute, value)
         return self
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"DType is immutable: cannot set {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"DType is immutable: cannot delete {name!r}")
 
     @property
     def name(self) -> str:
