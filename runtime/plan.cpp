@@ -24,16 +24,18 @@
 namespace strideport {
 namespace {
 
-using planning::Dims;
-using planning::Reach;
+using planning::Draft;
 
 uint64_t address_of(const BufferView& view) noexcept { return reinterpret_cast<uintptr_t>(view.buf()); }
 
-void match_dims(const BufferView& dst, const BufferView& src, Dims& dims) {
+// Walks both shapes past their dimensions of extent 1.
+void match_dims(const BufferView& dst, const BufferView& src, Draft& draft) {
   const int dst_ndim = dst.ndim();
   const int src_ndim = src.ndim();
   const int64_t* dst_shape = dst.shape().data();
   const int64_t* src_shape = src.shape().data();
+  const int64_t* dst_strides = dst.strides().data();
+  const int64_t* src_strides = src.strides().data();
   int d = 0;
   int s = 0;
   while (true) {
@@ -41,16 +43,11 @@ void match_dims(const BufferView& dst, const BufferView& src, Dims& dims) {
     while (s < src_ndim && src_shape[s] == 1) ++s;
     if (d == dst_ndim || s == src_ndim) break;
     if (dst_shape[d] != src_shape[s]) planning::throw_shapes_differ(dst, src);
-    dims.push({dst_shape[d], dst.strides()[static_cast<size_t>(d)], src.strides()[static_cast<size_t>(s)]});
+    draft.add({dst_shape[d], dst_strides[d], src_strides[s]});
     ++d;
     ++s;
   }
   if (d != dst_ndim || s != src_ndim) planning::throw_shapes_differ(dst, src);
-}
-
-void refuse_overlapping_dst(const BufferView& dst, const Dims& dims) {
-  if (planning::clearly_disjoint(dims, dst.itemsize())) return;
-  if (overlaps_itself(dst.shape(), dst.strides(), dst.itemsize())) planning::throw_dst_overlaps_itself(dst);
 }
 
 bool same_places(const CopyPlan& plan, const BufferView& dst, const BufferView& src) noexcept {
@@ -76,16 +73,15 @@ void resolve_overlap(CopyPlan& plan, const BufferView& dst, const BufferView& sr
   }
 }
 
-bool block_overlaps_itself(const Dims& dims, int64_t itemsize) {
-  if (planning::clearly_disjoint(dims, itemsize)) return false;
-  std::array<int64_t, kMaxNdim> shape;
-  std::array<int64_t, kMaxNdim> strides;
-  const auto count = static_cast<size_t>(dims.count);
+bool block_overlaps_itself(const CopyPlan& plan) {
+  std::array<int64_t, kMaxNdim + 1> shape;
+  std::array<int64_t, kMaxNdim + 1> strides;
+  const auto count = static_cast<size_t>(plan.dims.size());
   for (size_t i = 0; i < count; ++i) {
-    shape[i] = dims.at[i].extent;
-    strides[i] = dims.at[i].dst_stride;
+    shape[i] = plan.dims[static_cast<int>(i)].extent;
+    strides[i] = plan.dims[static_cast<int>(i)].dst_stride;
   }
-  return overlaps_itself(std::span(shape.data(), count), std::span(strides.data(), count), itemsize);
+  return overlaps_itself(std::span(shape.data(), count), std::span(strides.data(), count), plan.unit);
 }
 
 CopyPlan plan_indirect(const BufferView& dst, const BufferView& src) {
@@ -95,10 +91,9 @@ CopyPlan plan_indirect(const BufferView& dst, const BufferView& src) {
   if (!dst.has_suboffsets() && overlaps_itself(dst.shape(), dst.strides(), dst.itemsize())) {
     planning::throw_dst_overlaps_itself(dst);
   }
-  planning::orient_and_sort(split.block, plan);
-  if (block_overlaps_itself(split.block, dst.itemsize())) planning::throw_dst_overlaps_itself(dst);
   // An odd address: row pointers may have any alignment.
-  planning::finish(plan, split.block, dst.itemsize(), planning::reach_of(split.block, dst.itemsize()), 1);
+  const bool nested = planning::finish(plan, split.block, dst.itemsize(), 1);
+  if (!nested && block_overlaps_itself(plan)) planning::throw_dst_overlaps_itself(dst);
   plan.strategy = Strategy::indirect;
   plan.bytes = dst.len();
   plan.blocks = split.blocks;
@@ -110,21 +105,19 @@ CopyPlan plan_indirect(const BufferView& dst, const BufferView& src) {
 CopyPlan plan_copy(const BufferView& dst, const BufferView& src) {
   planning::check_elements(dst, src);
   if (dst.has_suboffsets() || src.has_suboffsets()) return plan_indirect(dst, src);
-  CopyPlan plan;
-  Dims dims;
-  match_dims(dst, src, dims);
-  if (dst.empty()) return plan;
-  planning::orient_and_sort(dims, plan);
-  refuse_overlapping_dst(dst, dims);
   const int64_t itemsize = dst.itemsize();
-  const Reach reach = planning::reach_of(dims, itemsize);
-  const uint64_t dst_first = address_of(dst) + static_cast<uint64_t>(plan.dst_offset);
-  const uint64_t src_first = address_of(src) + static_cast<uint64_t>(plan.src_offset);
+  CopyPlan plan;
+  Draft draft(itemsize);
+  match_dims(dst, src, draft);
+  if (dst.empty()) return plan;
+  const uint64_t dst_first = address_of(dst) + static_cast<uint64_t>(draft.dst_offset);
+  const uint64_t src_first = address_of(src) + static_cast<uint64_t>(draft.src_offset);
   plan.bytes = dst.len();
-  planning::finish(plan, dims, itemsize, reach, dst_first | src_first);
-  const uint64_t dst_end = dst_first + static_cast<uint64_t>(reach.dst_upper);
-  const uint64_t src_begin = src_first + static_cast<uint64_t>(reach.src_lower);
-  const uint64_t src_end = src_first + static_cast<uint64_t>(reach.src_upper);
+  const bool nested = planning::finish(plan, draft, itemsize, dst_first | src_first);
+  if (!nested && overlaps_itself(dst.shape(), dst.strides(), itemsize)) planning::throw_dst_overlaps_itself(dst);
+  const uint64_t dst_end = dst_first + static_cast<uint64_t>(draft.reach.dst_upper);
+  const uint64_t src_begin = src_first + static_cast<uint64_t>(draft.reach.src_lower);
+  const uint64_t src_end = src_first + static_cast<uint64_t>(draft.reach.src_upper);
   if (src_begin < dst_end && dst_first < src_end) resolve_overlap(plan, dst, src);
   return plan;
 }

@@ -22,8 +22,10 @@ struct IndirectSplit {
   std::vector<int64_t> extents;   ///< of the loops outside the blocks, outermost first
   std::vector<ChainStep> dst;
   std::vector<ChainStep> src;
-  Dims block;                     ///< the dimensions inside, in the order of the views
+  Draft block;                    ///< the dimensions inside
   int64_t blocks = 1;             ///< product of `extents`
+
+  explicit IndirectSplit(int64_t itemsize) noexcept : block(itemsize) {}
 };
 
 /// Throws: InvalidArgument if shapes differ.

@@ -56,12 +56,15 @@ class PlanDims {
   }
   ~PlanDims() = default;
 
-  void assign(const PlanDim* dims, int count) {
-    std::unique_ptr<PlanDim[]> heap = count > kInline ? std::make_unique<PlanDim[]>(static_cast<size_t>(count)) : nullptr;
-    std::copy_n(dims, count, heap ? heap.get() : inline_);
-    heap_ = std::move(heap);
+  void assign(const PlanDim* dims, int count) { std::copy_n(dims, count, overwrite(count)); }
+
+  /// Room for `count` dimensions, to be written by the caller; `shrink` gives back what was too much.
+  PlanDim* overwrite(int count) {
+    heap_ = count > kInline ? std::make_unique<PlanDim[]>(static_cast<size_t>(count)) : nullptr;
     size_ = count;
+    return heap_ ? heap_.get() : inline_;
   }
+  void shrink(int count) noexcept { size_ = count; }
 
   int size() const noexcept { return size_; }
   bool empty() const noexcept { return size_ == 0; }

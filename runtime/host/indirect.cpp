@@ -43,11 +43,7 @@ struct Ends {
 class Blocks {
  public:
   Blocks(const CopyPlan& plan, const BufferView& dst, const BufferView& src)
-      : plan_(plan), dst_(dst), src_(src), split_(planning::split_indirect(dst, src)) {
-    planning::Dims dims;
-    for (const PlanDim& dim : plan.dims) dims.push(dim);
-    reach_ = planning::reach_of(dims, plan.unit);
-  }
+      : plan_(plan), dst_(dst), src_(src), split_(planning::split_indirect(dst, src)), reach_(planning::reach_of(plan)) {}
 
   int64_t count() const noexcept { return split_.blocks; }
 
