@@ -100,11 +100,7 @@ CopyPlan plan_indirect(const BufferView& dst, const BufferView& src) {
   return plan;
 }
 
-}  // namespace
-
-CopyPlan plan_copy(const BufferView& dst, const BufferView& src) {
-  planning::check_elements(dst, src);
-  if (dst.has_suboffsets() || src.has_suboffsets()) return plan_indirect(dst, src);
+CopyPlan plan_direct(const BufferView& dst, const BufferView& src) {
   const int64_t itemsize = dst.itemsize();
   CopyPlan plan;
   Draft draft(itemsize);
@@ -120,6 +116,13 @@ CopyPlan plan_copy(const BufferView& dst, const BufferView& src) {
   const uint64_t src_end = src_first + static_cast<uint64_t>(draft.reach.src_upper);
   if (src_begin < dst_end && dst_first < src_end) resolve_overlap(plan, dst, src);
   return plan;
+}
+
+}  // namespace
+
+CopyPlan plan_copy(const BufferView& dst, const BufferView& src) {
+  planning::check_elements(dst, src);
+  return dst.has_suboffsets() || src.has_suboffsets() ? plan_indirect(dst, src) : plan_direct(dst, src);
 }
 
 }  // namespace strideport
