@@ -34,7 +34,8 @@ def canvas(shape, itemsize, rng, kind):
     offset = 0 if kind == "C" else rng.randint(0, 15)
     size = math.prod(wide) * itemsize
     memory = np.frombuffer(bytearray(rng.randbytes(size + offset + 5)), "u1")
-    array = np.ndarray(wide, dtype, memory, offset)[key]
+    array = np.ndarray(wide, dtype, memory, offset)
+    array = array[key] if ndim else array
     inverse = tuple(axes)
     array = array.transpose(inverse) if ndim else array
     assert array.shape == shape

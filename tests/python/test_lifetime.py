@@ -7,6 +7,7 @@ import weakref
 import pytest
 import strideport as sp
 from support import dlpack as dl
+from support.children import run_python
 from support.peers import peer
 
 np = peer("numpy")
@@ -268,3 +269,18 @@ def test_buffer_of_a_buffer_survives_its_parent():
     assert child.tobytes() == b"abc"
     child.release()
     memory.append(1)
+
+
+def test_cycles_of_memoryviews_and_buffers_never_crash():
+    """gh-77894: before 3.13 memoryview's own tp_clear crashes while somebody holds an export of it."""
+    run_python("""
+        import gc, strideport as sp
+        class Node: pass
+        for _ in range(50):
+            view = memoryview(bytearray(100))
+            buffer, again = sp.Buffer(view), memoryview(sp.Buffer(view))
+            first, second = Node(), Node()
+            first.links, second.links = [first, view, buffer], [again, buffer, view, second]
+            del view, buffer, again, first, second
+            gc.collect()
+    """)

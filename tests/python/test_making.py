@@ -261,7 +261,6 @@ def test_to_the_same_device_is_a_view_unless_a_copy_is_asked_for():
     for device, error in (
         ("cuda", (BufferError, sp.DeviceError)),
         ("mars", ValueError),
-        (None, TypeError),
         (5, (TypeError, ValueError)),
     ):
         with pytest.raises(error):

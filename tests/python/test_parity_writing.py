@@ -85,6 +85,8 @@ def assert_same_effect(fmt, key, value, shape=None):
         target[key] = value
 
     want, got = outcome(assign, view), outcome(assign, buffer)
+    if want == ("raises", "NotImplementedError"):
+        return  # a gap of memoryview's: test_differences
     assert got == want, f"{fmt} [{key!r}] = {value!r}: memoryview {want}, Buffer {got}"
     assert memories[0] == memories[1], f"{fmt} [{key!r}] = {value!r}"
 
@@ -109,7 +111,6 @@ def test_every_key_is_judged_as_memoryview_judges_it(fmt):
         -7,
         2**63,
         -(2**65),
-        None,
         1.0,
         "0",
         (),

@@ -24,16 +24,14 @@ def readonly_sources():
 LINKS = {
     "Buffer": sp.Buffer,
     "memoryview": lambda x: memoryview(x),
-    "slice": lambda x: sp.Buffer(x)[1:],
+    "slice": lambda x: sp.Buffer(x)[..., :-1],
     "reverse": lambda x: sp.Buffer(x)[::-1],
     "expand": lambda x: sp.Buffer(x)[None],
     "T": lambda x: sp.Buffer(x).T,
     "cast": lambda x: sp.Buffer(x).cast("B") if sp.Buffer(x).contiguous and sp.Buffer(x).c_contiguous else sp.Buffer(x),
     "np.asarray": lambda x: np.asarray(sp.Buffer(x)),
     "np.from_dlpack": lambda x: np.from_dlpack(sp.Buffer(x)),
-    "from_dlpack": lambda x: (
-        sp.from_dlpack(np.asarray(x)) if np.asarray(x).flags.writeable else sp.from_dlpack(sp.Buffer(x))
-    ),
+    "from_dlpack": lambda x: sp.from_dlpack(sp.Buffer(x)),
     "interface": lambda x: np.asarray(OnlyInterface(sp.Buffer(x))),
     "Buffer of interface": lambda x: sp.Buffer(OnlyInterface(sp.Buffer(x))),
     "copy.copy": lambda x: __import__("copy").copy(sp.Buffer(x)),

@@ -26,6 +26,7 @@ def attributes(view: memoryview | sp.Buffer) -> dict[str, Any]:
     """All of them. An empty buffer is contiguous (PyBuffer_IsContiguous, NumPy and _testbuffer agree): memoryview
     alone looks at the stride of an empty vector, so its answer is no opinion there (test_differences)."""
     out = {name: getattr(view, name) for name in ATTRIBUTES}
+    out["contiguous"] = bool(out["contiguous"])  # a flag that can be called, in Buffer: test_differences
     if isinstance(view, memoryview) and view.ndim == 1 and view.nbytes == 0:
         out.update(c_contiguous=True, f_contiguous=True, contiguous=True)
     return out
