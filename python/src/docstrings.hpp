@@ -4,7 +4,7 @@
 namespace strideport::python::doc {
 
 inline constexpr char type[] =
-    R"(Buffer(object, /)
+    R"(Buffer(object)
 --
 
 A memoryview for every device: a view of the memory of another object, without a copy.
@@ -77,7 +77,7 @@ Waits for the buffer's stream on device memory.
 )";
 
 inline constexpr char hex[] =
-    R"(hex($self, /, sep=<unrepresentable>, bytes_per_sep=1)
+    R"(hex($self, /, sep=..., bytes_per_sep=1)
 --
 
 The bytes of `tobytes()` as hexadecimal digits.
@@ -95,7 +95,7 @@ str
 )";
 
 inline constexpr char cast[] =
-    R"(cast($self, /, format, shape=<unrepresentable>)
+    R"(cast($self, /, format, shape=...)
 --
 
 The same bytes as elements of another type.

@@ -199,7 +199,7 @@ Drops the GIL for copies above 256 KiB.
 )";
 
 inline constexpr char explain[] =
-    R"(explain($module, dst, src, /)
+    R"(explain($module, /, dst, src)
 --
 
 Says in words how `copy(dst, src)` would go about it, and why a view would not do. Touches no memory.
@@ -457,5 +457,11 @@ Raises
 ValueError
     For a negative number.
 )";
+
+inline constexpr char build_info[] = "_build_info($module, /)\n--\n\nWhat this binary was built from, as a dict.";
+inline constexpr char describe_element_type[] =
+    "_describe_element_type($module, text, /)\n--\n\nThe parts of a DType: (text, code, bits, lanes, itemsize, format).";
+inline constexpr char rebuild[] =
+    "_rebuild($module, data, shape, order, element, itemsize, padded, readonly, /)\n--\n\nA Buffer out of a pickle.";
 
 }  // namespace strideport::python::function_doc

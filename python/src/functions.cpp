@@ -51,7 +51,7 @@ PyMethodDef functions[] = {
     {"empty", as_method(with_keywords<fn_empty>), kKeywords, doc::empty},
     {"empty_like", as_method(with_keywords<fn_empty_like>), kKeywords, doc::empty_like},
     {"copy", as_method(with_keywords<fn_copy>), kKeywords, doc::copy},
-    {"explain", as_method(with_one<fn_explain>), METH_VARARGS, doc::explain},
+    {"explain", as_method(with_keywords<fn_explain>), kKeywords, doc::explain},
     {"to_contiguous", as_method(with_keywords<fn_to_contiguous>), kKeywords, doc::to_contiguous},
     {"from_contiguous", as_method(with_keywords<fn_from_contiguous>), kKeywords, doc::from_contiguous},
     {"get_contiguous", as_method(with_keywords<fn_get_contiguous>), kKeywords, doc::get_contiguous},
@@ -65,9 +65,9 @@ PyMethodDef functions[] = {
     {"devices", as_method(with_one<fn_devices>), METH_NOARGS, doc::devices},
     {"num_threads", as_method(with_one<fn_num_threads>), METH_NOARGS, doc::num_threads},
     {"set_num_threads", as_method(with_one<fn_set_num_threads>), METH_O, doc::set_num_threads},
-    {"_build_info", as_method(with_one<fn_build_info>), METH_NOARGS, nullptr},
-    {"_describe_element_type", as_method(with_one<describe_element_type>), METH_O, nullptr},
-    {"_rebuild", as_method(with_one<fn_rebuild>), METH_VARARGS, nullptr},
+    {"_build_info", as_method(with_one<fn_build_info>), METH_NOARGS, doc::build_info},
+    {"_describe_element_type", as_method(with_one<describe_element_type>), METH_O, doc::describe_element_type},
+    {"_rebuild", as_method(with_one<fn_rebuild>), METH_VARARGS, doc::rebuild},
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -38,9 +38,10 @@ PyObject* fn_copy(ModuleState* state, PyObject* args, PyObject* kwargs) {
   Py_RETURN_NONE;
 }
 
-PyObject* fn_explain(ModuleState* state, PyObject* args) {
+PyObject* fn_explain(ModuleState* state, PyObject* args, PyObject* kwargs) {
+  static const char* const names[] = {"dst", "src", nullptr};
   PyObject *dst = nullptr, *src = nullptr;
-  if (PyArg_ParseTuple(args, "OO:explain", &dst, &src) == 0) throw PythonError{};
+  parse_arguments(args, kwargs, "OO:explain", names, &dst, &src);
   const Operand target(state, dst);
   const Operand source(state, src);
   const std::string text = strideport::explain(target.view(), source.view());

@@ -16,6 +16,9 @@ _PYTHON_TYPES = {bool: "bool", int: "int64", float: "float64", complex: "complex
 _FIRST_REGISTERED = 256  # NumPy's numbers of the dtypes that packages such as ml_dtypes register
 
 
+_known: dict[str, DType] = {}
+
+
 class DType(str):
     """An element type. A str that is the type's name, so it equals and hashes with that name.
 
@@ -55,11 +58,16 @@ class DType(str):
     def __new__(cls, spec: Any) -> DType:
         if type(spec) is cls:
             return spec
-        name, code, bits, lanes, itemsize, format_ = _describe_element_type(_text_of(spec))
+        if type(spec) is str and spec in _known:
+            return _known[spec]
+        text = _text_of(spec)
+        name, code, bits, lanes, itemsize, format_ = _describe_element_type(text)
         self = str.__new__(cls, name)
         values = {"code": code, "bits": bits, "lanes": lanes, "itemsize": itemsize, "format": format_}
         for attribute, value in values.items():
             object.__setattr__(self, attribute, value)
+        if code is not None and lanes == 1:
+            _known[text] = self  # names are few, formats are not
         return self
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -83,6 +91,10 @@ class DType(str):
         return DType, (str.__str__(self),)
 
 
+def _format_of_memory(memory: Any) -> str:
+    return memoryview(memory).format
+
+
 def _text_of(spec: Any) -> str:
     """What the compiled half reads: a name, a typestr or a format."""
     if isinstance(spec, str):
@@ -97,7 +109,7 @@ def _text_of(spec: Any) -> str:
             return _text_of_numpy(numpy.dtype(spec))
     ctypes = sys.modules.get("ctypes")
     if ctypes is not None and isinstance(spec, type) and issubclass(spec, _ctypes_bases(ctypes)):
-        return memoryview(spec()).format
+        return _format_of_memory(spec())
     text = _text_of_foreign(spec)
     if text is None:
         raise TypeError(f"{spec!r} is no element type: give a name, a format, or a dtype of NumPy, PyTorch or JAX")
@@ -115,7 +127,7 @@ def _text_of_numpy(dtype: Any) -> str:
     if dtype.fields is None:
         return str(dtype.str)
     numpy = sys.modules["numpy"]
-    return memoryview(numpy.empty(0, dtype)).format
+    return _format_of_memory(numpy.empty(0, dtype))
 
 
 def _ctypes_bases(ctypes: Any) -> tuple[type, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Protocol, TypeAlias, Union, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, Union, runtime_checkable
 
 from strideport._core import Buffer
 from strideport._dtype import DType
@@ -36,7 +36,9 @@ class SupportsArrayStruct(Protocol):
     def __array_struct__(self) -> Any: ...
 
 
-if sys.version_info >= (3, 12):
+if TYPE_CHECKING:
+    from typing_extensions import Buffer as SupportsBuffer  # every type checker has it, installed or not
+elif sys.version_info >= (3, 12):
     from collections.abc import Buffer as SupportsBuffer
 else:
     import array
@@ -44,8 +46,8 @@ else:
 
     SupportsBuffer: TypeAlias = Union[bytes, bytearray, memoryview, "array.array[Any]", mmap.mmap]
 
-BufferLike: TypeAlias = Union[Buffer, SupportsBuffer, SupportsDLPack, SupportsArrayInterface, SupportsArrayStruct]
+BufferLike: TypeAlias = Buffer | SupportsBuffer | SupportsDLPack | SupportsArrayInterface | SupportsArrayStruct
 """Whatever exposes memory."""
 
-DTypeLike: TypeAlias = Union[DType, str, type, Any]
+DTypeLike: TypeAlias = DType | str | type | Any
 """Whatever names an element type; the dtype objects of other libraries have no common type."""
