@@ -11,28 +11,26 @@ namespace {
 
 using Kind = KeyPart::Kind;
 
-KeyPart parse_part(PyObject* object) {
-  KeyPart part;
-  if (PyIndex_Check(object) != 0) {
+Kind kind_of(PyObject* object) {
+  if (PyIndex_Check(object) != 0) return Kind::index;
+  if (PySlice_Check(object)) return Kind::slice;
+  if (object == Py_None) return Kind::new_axis;
+  if (object == Py_Ellipsis) return Kind::ellipsis;
+  raise(PyExc_TypeError, "invalid key: an integer, slice, None, Ellipsis or a tuple of these, not %s",
+        type_name(object).c_str());
+}
+
+void convert(PyObject* object, KeyPart& part) {
+  if (part.kind == Kind::index) {
     part.position = PyNumber_AsSsize_t(object, PyExc_IndexError);
     if (part.position == -1 && PyErr_Occurred() != nullptr) throw PythonError{};
-  } else if (PySlice_Check(object)) {
+  } else if (part.kind == Kind::slice) {
     Py_ssize_t start = 0;
     Py_ssize_t stop = 0;
     Py_ssize_t step = 1;
     if (PySlice_Unpack(object, &start, &stop, &step) < 0) throw PythonError{};
-    part.kind = Kind::slice;
     part.range = Slice{start, stop, step};
-  } else if (object == Py_None) {
-    part.kind = Kind::new_axis;
-  } else if (object == Py_Ellipsis) {
-    part.kind = Kind::ellipsis;
-  } else {
-    const std::string name = type_name(object);
-    raise(PyExc_TypeError, "invalid key: an integer, slice, None, Ellipsis or a tuple of these, not %s",
-          name.c_str());
   }
-  return part;
 }
 
 }  // namespace
@@ -46,25 +44,30 @@ bool SubscriptKey::is_full_index(PyObject* key, int ndim) {
 }
 
 SubscriptKey SubscriptKey::parse(PyObject* key, int ndim) {
+  const bool tuple = PyTuple_Check(key) != 0;
+  const Py_ssize_t size = tuple ? PyTuple_Size(key) : 1;
+  const auto part_of = [&](Py_ssize_t i) { return tuple ? PyTuple_GetItem(key, i) : key; };
   SubscriptKey result;
-  if (PyTuple_Check(key) == 0) {
-    result.parts.push_back(parse_part(key));
-  } else {
-    for (Py_ssize_t i = 0; i < PyTuple_Size(key); ++i) result.parts.push_back(parse_part(PyTuple_GetItem(key, i)));
-  }
-  const int indices = result.count(Kind::index);
-  const int slices = result.count(Kind::slice);
-  const int ellipses = result.count(Kind::ellipsis);
+  result.parts.resize(static_cast<size_t>(size));
+  for (Py_ssize_t i = 0; i < size; ++i) result.parts[static_cast<size_t>(i)].kind = kind_of(part_of(i));
+  result.check_kinds(ndim);  // before __index__ runs, as memoryview does
+  for (Py_ssize_t i = 0; i < size; ++i) convert(part_of(i), result.parts[static_cast<size_t>(i)]);
+  return result;
+}
+
+void SubscriptKey::check_kinds(int ndim) {
+  const int indices = count(Kind::index);
+  const int slices = count(Kind::slice);
+  const int ellipses = count(Kind::ellipsis);
   if (ndim == 0 && indices + slices > 0) raise(PyExc_TypeError, "invalid indexing of 0-dim memory");
   if (indices + slices > ndim) {
     // memoryview's types: several slices are what it does not implement, for any number of dimensions.
-    PyObject* type = slices == static_cast<int>(result.parts.size()) ? PyExc_NotImplementedError : PyExc_TypeError;
+    PyObject* type = slices == static_cast<int>(parts.size()) ? PyExc_NotImplementedError : PyExc_TypeError;
     raise(type, "cannot index a buffer of %d dimension%s with %d indices", ndim, ndim == 1 ? "" : "s",
           indices + slices);
   }
-  if (ellipses > 1) raise(PyExc_TypeError, "a key holds at most one Ellipsis, not %d", ellipses);
-  result.full_index = indices == static_cast<int>(result.parts.size()) && indices == ndim;
-  return result;
+  if (ellipses > 1) raise(PyExc_IndexError, "a key holds at most one Ellipsis, not %d", ellipses);
+  full_index = indices == static_cast<int>(parts.size()) && indices == ndim;
 }
 
 int SubscriptKey::count(KeyPart::Kind kind) const noexcept {

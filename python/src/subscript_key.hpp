@@ -28,6 +28,8 @@ struct SubscriptKey {
   /// Throws PythonError: TypeError for keys that are none and for more indices than dimensions.
   static SubscriptKey parse(PyObject* key, int ndim);
 
+  /// Throws PythonError as `parse`, and sets `full_index`.
+  void check_kinds(int ndim);
   int count(KeyPart::Kind kind) const noexcept;
   std::vector<int64_t> indices() const;  ///< of a full index
   BufferView apply(const BufferView& view) const;
