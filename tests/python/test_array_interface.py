@@ -61,7 +61,9 @@ def test_arrays_come_in_through_either(name, wrapper):
     assert buffer.tobytes() == array.tobytes()
     if array.size:
         assert buffer.ptr == array.__array_interface__["data"][0] and buffer.strides == array.strides
-    if not (wrapper is Struct and array.dtype.names):  # NumPy clears every flag there (`&= HAS_DESCR`), so no writable one
+    if not (
+        wrapper is Struct and array.dtype.names
+    ):  # NumPy clears every flag there (`&= HAS_DESCR`), so no writable one
         assert not buffer.readonly
     array.flags.writeable = False
     assert sp.Buffer(wrapper(array)).readonly

@@ -155,7 +155,7 @@ def test_count_and_index_exist():
     assert sp.Buffer(b"abca").count(97) == 2 and sp.Buffer(b"abca").index(99) == 2
 
 
-# cast allows any two element types that fit, and empty buffers; b[...] and b[None] work -----------------------------
+# cast allows any two element types that fit, and empty buffers; b[...] works, None in a tuple too ---------------------
 
 
 def test_cast_goes_between_element_types():
@@ -189,18 +189,26 @@ def test_cast_takes_empty_buffers():
     assert buffer.cast("i", (0, 3)).shape == (0, 3)
 
 
-def test_ellipsis_and_none_index():
+def test_ellipsis_and_none_inside_a_tuple_index():
     view, buffer = pair(bytes(range(6)), "B", (2, 3))
-    for key in (..., None):
+    for key in (..., (..., None), (None, 0), (0, None)):
         with pytest.raises(TypeError):
             view[key]
     assert buffer[...].tolist() == buffer.tolist()
     assert buffer[..., 1].tolist() == [1, 4] and buffer[1, ...].tolist() == [3, 4, 5]
-    assert (
-        buffer[None].shape == (1, 2, 3) and buffer[:, None].shape == (2, 1, 3) and buffer[..., None].shape == (2, 3, 1)
-    )
+    assert buffer[None, ...].shape == (1, 2, 3) and buffer[:, None].shape == (2, 1, 3)
+    assert buffer[..., None].shape == (2, 3, 1) and buffer[(None,)].shape == (1, 2, 3)
     with pytest.raises(TypeError):
         buffer[..., ...]
+
+
+def test_a_bare_none_is_refused_naming_what_works():
+    """memoryview's answer; NumPy's would be a new axis."""
+    for view in pair(bytes(6)):
+        with pytest.raises(TypeError):
+            view[None]
+    with pytest.raises(TypeError, match=r"None, \.\.\."):
+        sp.Buffer(b"abc")[None]
 
 
 # tolist: a struct is a tuple, a sub-array a list, bfloat16 and float8 floats --------------------------------------
@@ -268,7 +276,7 @@ def test_release_waits_for_memoryviews_of_this_object():
     assert of_view.tobytes() == b"abc"
 
 
-# slice assignment wants equal shapes and element types, as memoryview's does; sp.copy also drops unit dims ----------------
+# slice assignment wants equal shapes and element types, as memoryview's does; sp.copy also drops unit dims -------
 
 
 def test_copy_drops_unit_dimensions_and_slice_assignment_does_not():

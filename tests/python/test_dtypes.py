@@ -152,9 +152,7 @@ def test_the_numpy_dtype_matrix(code, order):
     else:
         array[...] = (np.arange(6).reshape(2, 3) % (2 if code == "?" else 100)).astype(dtype)
     buffer = sp.Buffer(array)
-    assert (
-        buffer.itemsize == dtype.itemsize and buffer.shape == array.shape and buffer.format == spelled(array)
-    )
+    assert buffer.itemsize == dtype.itemsize and buffer.shape == array.shape and buffer.format == spelled(array)
     try:
         want = np.asarray(memoryview(array)).dtype
     except ValueError:  # NumPy neither writes nor reads a long double of explicit order

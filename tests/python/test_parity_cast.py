@@ -95,9 +95,7 @@ def test_bad_shapes_are_refused_as_memoryview_refuses_them(shape):
     assert got == want
 
 
-@pytest.mark.parametrize(
-    "fmt", ["", "$", "B@", "\0", "é", "@", "9", "T{", "(2", "(2,i", ":a:", "}"], ids=repr
-)
+@pytest.mark.parametrize("fmt", ["", "$", "B@", "\0", "é", "@", "9", "T{", "(2", "(2,i", ":a:", "}"], ids=repr)
 def test_formats_that_are_none_are_refused(fmt):
     """memoryview: ValueError for every format that it does not know."""
     with pytest.raises(ValueError):

@@ -23,6 +23,7 @@ INDICES = (
     -(2**64),
     True,
     False,
+    None,
     1.0,
     "0",
     b"0",

@@ -57,9 +57,9 @@ def test_shutdown_with_live_buffers_is_silent():
         "import strideport as sp; b = sp.Buffer(bytearray(4)); c = b[1:]; d = memoryview(c)",
         "import strideport as sp, sys; sys.keep = sp.Buffer(bytearray(4)); sys.view = memoryview(sys.keep)",
         "import strideport as sp; caps = [sp.Buffer(bytearray(4)).__dlpack__(max_version=(1, 0)) for _ in range(9)]",
-        "import strideport as sp, atexit; b = sp.empty((9,), 'int32'); atexit.register(lambda: print(b.tolist() and 1))",
+        "import strideport as sp, atexit; b = sp.empty((9,), 'int8'); atexit.register(lambda: print(b.tolist() and 1))",
         "import strideport as sp, builtins; builtins.held = sp.empty((1000,), 'float64')",
-        "import strideport as sp, threading; b = sp.Buffer(bytearray(9)); threading.Thread(target=lambda: b[1:]).start()",
+        "import strideport as sp, threading as t; b = sp.Buffer(bytearray(9)); t.Thread(target=lambda: b[1:]).start()",
     ):
         quiet(code)
 
@@ -150,7 +150,8 @@ def test_subinterpreters_refuse_or_work():
         other = interpreters.create()
         failed = None
         try:
-            failed = interpreters.run_string(other, "import strideport as sp; assert sp.Buffer(b'abc').tolist() == [97, 98, 99]")
+            code = "import strideport as sp; assert sp.Buffer(b'abc').tolist() == [97, 98, 99]"
+            failed = interpreters.run_string(other, code)
         except Exception as error:
             failed = error
         print("refused" if failed else "worked")

@@ -26,7 +26,7 @@ LINKS = {
     "memoryview": lambda x: memoryview(x),
     "slice": lambda x: sp.Buffer(x)[..., :-1],
     "reverse": lambda x: sp.Buffer(x)[::-1],
-    "expand": lambda x: sp.Buffer(x)[None],
+    "expand": lambda x: sp.Buffer(x)[None, ...],
     "T": lambda x: sp.Buffer(x).T,
     "cast": lambda x: sp.Buffer(x).cast("B") if sp.Buffer(x).contiguous and sp.Buffer(x).c_contiguous else sp.Buffer(x),
     "np.asarray": lambda x: np.asarray(sp.Buffer(x)),
