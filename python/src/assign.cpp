@@ -25,8 +25,7 @@ class Scratch {
 };
 
 /// Converts first, since that runs foreign code, and writes when nothing can fail or be released any more.
-void assign_element(BufferObject* self, const SubscriptKey& key, PyObject* value) {
-  const std::vector<int64_t> indices = key.indices();
+void assign_element(BufferObject* self, std::span<const int64_t> indices, PyObject* value) {
   const BufferView described = host_view(self);
   described.item_pointer(indices);  // IndexError comes before any error of the value
   Scratch scratch(described.itemsize());
@@ -85,12 +84,17 @@ void assign_subscript(BufferObject* self, PyObject* key, PyObject* value) {
   const BufferView& view = live_view(self);
   if (view.readonly()) raise(PyExc_TypeError, "cannot modify read-only memory");
   if (value == nullptr) raise(PyExc_TypeError, "cannot delete memory");
+  if (view.ndim() == 1 && PyLong_CheckExact(key)) {
+    const Py_ssize_t index = PyNumber_AsSsize_t(key, PyExc_IndexError);
+    if (index == -1 && PyErr_Occurred() != nullptr) throw PythonError{};
+    return assign_element(self, std::array{int64_t{index}}, value);
+  }
   SubscriptKey parsed = SubscriptKey::parse(key, view.ndim());
   if (live_view(self).ndim() == 0 && parsed.parts.size() == 1 && key == Py_Ellipsis) {
     parsed.parts.clear();
     parsed.full_index = true;
   }
-  if (parsed.full_index) return assign_element(self, parsed, value);
+  if (parsed.full_index) return assign_element(self, parsed.indices(), value);
   assign_view(self, parsed, value);
 }
 

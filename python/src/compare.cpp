@@ -1,5 +1,6 @@
 /// == and !=: by value, for every pair of formats.
 #include <cstring>
+#include <type_traits>
 
 #include "call_adapters.hpp"
 #include "elements.hpp"
@@ -11,24 +12,34 @@
 namespace strideport::python {
 namespace {
 
-using Equal = bool (*)(const std::byte*, const std::byte*);
+/// One dimension of native scalars; strides in bytes.
+using RowEqual = bool (*)(const std::byte*, int64_t, const std::byte*, int64_t, int64_t count);
 
 template <class T>
-bool same(const std::byte* p, const std::byte* q) noexcept {
-  T x;
-  T y;
-  std::memcpy(&x, p, sizeof(T));
-  std::memcpy(&y, q, sizeof(T));
-  return x == y;
+T value_at(const std::byte* memory) noexcept {
+  if constexpr (std::is_same_v<T, bool>) {
+    return *memory != std::byte{0};
+  } else {
+    T value;
+    std::memcpy(&value, memory, sizeof(T));
+    return value;
+  }
 }
 
-template <>
-bool same<bool>(const std::byte* p, const std::byte* q) noexcept {
-  return (*p != std::byte{0}) == (*q != std::byte{0});
+template <class T>
+bool equal_row(const std::byte* p, int64_t p_stride, const std::byte* q, int64_t q_stride, int64_t count) noexcept {
+  constexpr auto kSize = static_cast<int64_t>(sizeof(T));
+  if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+    if (p_stride == kSize && q_stride == kSize) return std::memcmp(p, q, static_cast<size_t>(count * kSize)) == 0;
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    if (value_at<T>(p + i * p_stride) != value_at<T>(q + i * q_stride)) return false;
+  }
+  return true;
 }
 
 /// The comparison in C of two native scalars of one type; null where Python values have to be made.
-Equal equal_native(const BufferView& a, const BufferView& b) {
+RowEqual native_row(const BufferView& a, const BufferView& b) {
   if (!a.format() || !b.format() || !(a.format() == b.format())) return nullptr;
   const FormatItem& item = a.format().item();
   if (!item.shape.empty()) return nullptr;
@@ -39,16 +50,16 @@ Equal equal_native(const BufferView& a, const BufferView& b) {
     case ItemKind::pointer:
     case ItemKind::character:  // equal bytes, whatever their order
       switch (item.size) {
-        case 1: return &same<uint8_t>;
-        case 2: return &same<uint16_t>;
-        case 4: return &same<uint32_t>;
-        case 8: return &same<uint64_t>;
+        case 1: return &equal_row<uint8_t>;
+        case 2: return &equal_row<uint16_t>;
+        case 4: return &equal_row<uint32_t>;
+        case 8: return &equal_row<uint64_t>;
         default: return nullptr;
       }
-    case ItemKind::boolean: return item.size == 1 ? &same<bool> : nullptr;
+    case ItemKind::boolean: return item.size == 1 ? &equal_row<bool> : nullptr;
     case ItemKind::floating:
-      if (native && item.size == sizeof(float)) return &same<float>;
-      return native && item.size == sizeof(double) ? &same<double> : nullptr;
+      if (native && item.size == sizeof(float)) return &equal_row<float>;
+      return native && item.size == sizeof(double) ? &equal_row<double> : nullptr;
     default: return nullptr;
   }
 }
@@ -56,7 +67,7 @@ Equal equal_native(const BufferView& a, const BufferView& b) {
 class Comparison {
  public:
   Comparison(const BufferView& a, const BufferView& b)
-      : a_(a), b_(b), native_(equal_native(a, b)), read_a_(a), read_b_(b) {}
+      : a_(a), b_(b), native_(native_row(a, b)), read_a_(a), read_b_(b) {}
 
   bool run() const {
     return equal(0, static_cast<const std::byte*>(a_.buf()), static_cast<const std::byte*>(b_.buf()));
@@ -69,7 +80,12 @@ class Comparison {
   }
 
   bool equal(size_t axis, const std::byte* p, const std::byte* q) const {
-    if (axis == a_.shape().size()) return native_ != nullptr ? native_(p, q) : equal_values(p, q);
+    const size_t ndim = a_.shape().size();
+    if (axis == ndim) return native_ != nullptr ? native_(p, 0, q, 0, 1) : equal_values(p, q);
+    const bool direct = !a_.has_suboffsets() && !b_.has_suboffsets();
+    if (axis + 1 == ndim && native_ != nullptr && direct) {
+      return native_(p, a_.strides()[axis], q, b_.strides()[axis], a_.shape()[axis]);
+    }
     for (int64_t i = 0; i < a_.shape()[axis]; ++i) {
       const std::byte* next_p = follow(a_, axis, p + i * a_.strides()[axis]);
       const std::byte* next_q = follow(b_, axis, q + i * b_.strides()[axis]);
@@ -90,7 +106,7 @@ class Comparison {
 
   const BufferView& a_;
   const BufferView& b_;
-  Equal native_;
+  RowEqual native_;
   ElementReader read_a_;
   ElementReader read_b_;
 };

@@ -124,6 +124,12 @@ ElementReader::ElementReader(const BufferView& view) noexcept : view_(view), rea
   }
 }
 
+bool makes_containers(const BufferView& view) noexcept {
+  if (!view.format()) return view.dtype().lanes > 1;
+  const FormatItem& item = view.format().item();
+  return item.kind == ItemKind::structure || !item.shape.empty();
+}
+
 PyObject* unpack(const BufferView& view, const void* item) {
   return ElementReader(view)(static_cast<const std::byte*>(item));
 }

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "object.hpp"
 
@@ -21,6 +22,9 @@ void pack_dtype(DType dtype, std::byte* memory, PyObject* value);
 /// Copies the values of one element, and not the padding between its fields, which may be a field that the
 /// producer did not select. Runs no Python code.
 void commit_value(const BufferView& view, void* memory, const void* packed) noexcept;
+
+/// True if `unpack` can start a garbage collection, and with it code that releases the buffer.
+bool makes_containers(const BufferView& view) noexcept;
 
 /// `unpack` with the decision by element type taken once. Borrows the view.
 class ElementReader {
@@ -42,15 +46,22 @@ class ElementReader {
   Read read_;
 };
 
-/// PyNumber_Index and then a C integer; `what` ("format 'b'") is for the messages. Throws PythonError: TypeError for
-/// what is no integer, ValueError out of range, other exceptions of __index__ as they are.
-int64_t to_signed(PyObject* value, int bits, const char* what);
-uint64_t to_unsigned(PyObject* value, int bits, const char* what);
-/// PyFloat_AsDouble with the same exceptions.
-double to_double(PyObject* value, const char* what);
+/// What an element is called in messages: "format 'b'" or "int4". Made into text only where it is needed.
+struct ElementName {
+  const FormatItem* item = nullptr;
+  DType dtype;
+  std::string text() const;
+};
 
-/// Replaces a TypeError by "<what> takes <wanted>, not <type>", an OverflowError or ValueError by a ValueError; keeps
+/// PyNumber_Index and then a C integer. Throws PythonError: TypeError for what is no integer, ValueError out of range,
+/// other exceptions of __index__ as they are.
+int64_t to_signed(PyObject* value, int bits, const ElementName& name);
+uint64_t to_unsigned(PyObject* value, int bits, const ElementName& name);
+/// PyFloat_AsDouble with the same exceptions.
+double to_double(PyObject* value, const ElementName& name);
+
+/// Replaces a TypeError by "<name> takes <wanted>, not <type>", an OverflowError or ValueError by a ValueError; keeps
 /// any other. Throws PythonError.
-[[noreturn]] void fail_conversion(PyObject* value, const char* what, const char* wanted);
+[[noreturn]] void fail_conversion(PyObject* value, const ElementName& name, const char* wanted);
 
 }  // namespace strideport::python

@@ -66,32 +66,38 @@ PyObject* unpack_lane(DType lane, const std::byte* memory, int64_t first_bit) {
   raise(PyExc_NotImplementedError, "no Python value for an element of type %s", to_string(lane).c_str());
 }
 
+void pack_bits(DType lane, std::byte* memory, int64_t first_bit, PyObject* value) {
+  const ElementName name{nullptr, lane};
+  uint64_t bits = 0;
+  if (lane.code == TypeCode::integer) {
+    bits = static_cast<uint64_t>(to_signed(value, lane.bits, name));
+  } else if (lane.code == TypeCode::unsigned_integer) {
+    bits = to_unsigned(value, lane.bits, name);
+  } else if (lane.code == TypeCode::boolean) {
+    const int truth = PyObject_IsTrue(value);
+    if (truth < 0) throw PythonError{};
+    bits = truth != 0 ? 1 : 0;
+  } else {
+    raise(PyExc_NotImplementedError, "an element of type %s cannot be written", name.text().c_str());
+  }
+  store_bits(memory, first_bit, lane.bits, bits);
+}
+
 void pack_lane(DType lane, std::byte* memory, int64_t first_bit, PyObject* value) {
-  const std::string what = to_string(lane);
   if (const std::optional<SmallFloat> type = small_float_of(lane)) {
-    const double number = to_double(value, what.c_str());
+    const double number = to_double(value, ElementName{nullptr, lane});
     const std::optional<uint32_t> bits = type->encode(number);
     if (!bits) {
       const Ref text = Ref::steal(checked(PyFloat_FromDouble(number)));
-      raise(PyExc_ValueError, "%s has no value for %R", what.c_str(), text.get());
+      raise(PyExc_ValueError, "%s has no value for %R", to_string(lane).c_str(), text.get());
     }
     return store_bits(memory, first_bit, lane.bits, *bits);
   }
   if (const std::optional<FormatItem> item = item_of(lane)) return pack_item(*item, memory + first_bit / 8, value);
-  if (lane.bits <= 64) {
-    if (lane.code == TypeCode::integer) {
-      return store_bits(memory, first_bit, lane.bits, static_cast<uint64_t>(to_signed(value, lane.bits, what.c_str())));
-    }
-    if (lane.code == TypeCode::unsigned_integer) {
-      return store_bits(memory, first_bit, lane.bits, to_unsigned(value, lane.bits, what.c_str()));
-    }
-    if (lane.code == TypeCode::boolean) {
-      const int truth = PyObject_IsTrue(value);
-      if (truth < 0) throw PythonError{};
-      return store_bits(memory, first_bit, lane.bits, truth != 0 ? 1 : 0);
-    }
+  if (lane.bits > 64) {
+    raise(PyExc_NotImplementedError, "an element of type %s cannot be written", to_string(lane).c_str());
   }
-  raise(PyExc_NotImplementedError, "an element of type %s cannot be written", what.c_str());
+  pack_bits(lane, memory, first_bit, value);
 }
 
 }  // namespace

@@ -12,11 +12,8 @@
 namespace strideport::python {
 namespace {
 
-/// "format 'Zf'", for messages.
-std::string label(const FormatItem& item) {
-  const bool lower_complex = item.kind == ItemKind::complex && item.code >= 'a';
-  return std::string("format '") + (lower_complex ? "Z" : "") + item.code + "'";
-}
+ElementName name_of(const FormatItem& item) { return {&item, {}}; }
+std::string label(const FormatItem& item) { return name_of(item).text(); }
 
 void pack_floating(const FormatItem& item, std::byte* memory, int64_t size, double value) {
   switch (size) {
@@ -35,11 +32,12 @@ void pack_floating(const FormatItem& item, std::byte* memory, int64_t size, doub
 }
 
 void pack_complex(const FormatItem& item, std::byte* memory, PyObject* value) {
-  const std::string what = label(item);
-  if (PyUnicode_Check(value) != 0) raise(PyExc_TypeError, "%s takes a complex number, not str", what.c_str());
+  if (PyUnicode_Check(value) != 0) {
+    raise(PyExc_TypeError, "%s takes a complex number, not str", label(item).c_str());
+  }
   PyObject* complex_type = reinterpret_cast<PyObject*>(&PyComplex_Type);
   const Ref number = Ref::steal(PyObject_CallFunctionObjArgs(complex_type, value, nullptr));
-  if (!number) fail_conversion(value, what.c_str(), "a complex number");
+  if (!number) fail_conversion(value, name_of(item), "a complex number");
   const int64_t half = item.size / 2;
   pack_floating(item, memory, half, PyComplex_RealAsDouble(number.get()));
   pack_floating(item, memory + half, half, PyComplex_ImagAsDouble(number.get()));
@@ -118,18 +116,18 @@ void pack_structure(const FormatItem& item, std::byte* memory, PyObject* value) 
 }
 
 void pack_integer(const FormatItem& item, std::byte* memory, PyObject* value) {
-  const std::string what = label(item);
   const int bits = item.kind == ItemKind::bits ? static_cast<int>(item.count) : static_cast<int>(8 * item.size);
-  if (item.size > 8) raise(PyExc_NotImplementedError, "%s over 64 bits cannot be written", what.c_str());
-  const uint64_t number = item.kind == ItemKind::integer ? static_cast<uint64_t>(to_signed(value, bits, what.c_str()))
-                                                         : to_unsigned(value, bits, what.c_str());
+  if (item.size > 8) raise(PyExc_NotImplementedError, "%s over 64 bits cannot be written", label(item).c_str());
+  const uint64_t number = item.kind == ItemKind::integer
+                              ? static_cast<uint64_t>(to_signed(value, bits, name_of(item)))
+                              : to_unsigned(value, bits, name_of(item));
   store_unsigned(memory, item.size, item.order, number);
 }
 
 void pack_pointer(const FormatItem& item, std::byte* memory, PyObject* value) {
   const void* pointer = PyLong_AsVoidPtr(value);
   if (pointer == nullptr && PyErr_Occurred() != nullptr) {
-    fail_conversion(value, label(item).c_str(), "an address as an integer");
+    fail_conversion(value, name_of(item), "an address as an integer");
   }
   store_unsigned(memory, item.size, item.order, reinterpret_cast<uintptr_t>(pointer));
 }
@@ -146,7 +144,7 @@ void pack_one(const FormatItem& item, std::byte* memory, PyObject* value) {
       if (truth < 0) throw PythonError{};
       return store_unsigned(memory, item.size, item.order, truth != 0 ? 1 : 0);
     }
-    case ItemKind::floating: return pack_floating(item, memory, item.size, to_double(value, label(item).c_str()));
+    case ItemKind::floating: return pack_floating(item, memory, item.size, to_double(value, name_of(item)));
     case ItemKind::complex: return pack_complex(item, memory, value);
     case ItemKind::character:
     case ItemKind::bytes:

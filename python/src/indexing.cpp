@@ -11,13 +11,6 @@
 namespace strideport::python {
 namespace {
 
-/// True if making the Python value can start a garbage collection, and with it code that releases the buffer.
-bool makes_containers(const BufferView& view) noexcept {
-  if (!view.format()) return view.dtype().lanes > 1;
-  const FormatItem& item = view.format().item();
-  return item.kind == ItemKind::structure || !item.shape.empty();
-}
-
 PyObject* element(BufferObject* self, std::span<const int64_t> indices) {
   const BufferView& view = host_view(self);
   const void* item = view.item_pointer(indices);

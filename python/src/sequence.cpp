@@ -1,7 +1,10 @@
 /// A Buffer as a sequence along its first dimension, and its hash.
 #include <algorithm>
+#include <new>
+#include <type_traits>
 
 #include "call_adapters.hpp"
+#include "elements.hpp"
 #include "methods.hpp"
 #include "object.hpp"
 #include "ref.hpp"
@@ -14,7 +17,13 @@ struct IteratorObject {
   BufferObject* buffer;  ///< null once exhausted
   Py_ssize_t position;
   Py_ssize_t length;
+  bool direct;  ///< entries are scalars at buf + position * stride: `read` is alive
+  union {
+    ElementReader read;
+  };
 };
+
+static_assert(std::is_trivially_destructible_v<ElementReader>);
 
 IteratorObject* as_iterator(PyObject* object) noexcept { return reinterpret_cast<IteratorObject*>(object); }
 
@@ -41,7 +50,12 @@ PyObject* iterator_next(PyObject* object) noexcept {
   return guarded(kNoObject, [&]() -> PyObject* {
     IteratorObject* self = as_iterator(object);
     if (self->buffer == nullptr) return nullptr;
-    if (self->position < self->length) return item_at(self->buffer, self->position++);
+    if (self->position < self->length) {
+      const Py_ssize_t position = self->position++;
+      if (!self->direct) return item_at(self->buffer, position);
+      const BufferView& view = live_view(self->buffer);
+      return self->read(static_cast<const std::byte*>(view.buf()) + position * view.strides()[0]);
+    }
     Py_CLEAR(self->buffer);
     return nullptr;
   });
@@ -119,6 +133,10 @@ PyObject* iterate(BufferObject* self) {
   Py_INCREF(as_object(self));
   as_iterator(iterator)->buffer = self;
   as_iterator(iterator)->length = length(self);
+  if (view.ndim() == 1 && !view.has_suboffsets() && !makes_containers(view)) {
+    new (&as_iterator(iterator)->read) ElementReader(view);
+    as_iterator(iterator)->direct = true;
+  }
   return iterator;
 }
 
