@@ -78,6 +78,7 @@ void buffer_dealloc(PyObject* object) noexcept {
     release(self);
     self->lease.~Lease();
     self->view.~BufferView();
+    if (self->lent != nullptr) DLPackDeleter()(self->lent);
     self->constructed = false;
   }
   reinterpret_cast<freefunc>(PyType_GetSlot(type, Py_tp_free))(object);

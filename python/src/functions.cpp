@@ -75,8 +75,8 @@ PyMethodDef functions[] = {
 
 PyMethodDef* module_functions() noexcept { return functions; }
 
-// DLPack's exchange capsule joins the type here, with the device side.
-void init_protocols(ModuleState*, PyObject* module) {
+void init_protocols(ModuleState* state, PyObject* module) {
+  add_exchange_api(state);
   if (PyModule_AddStringConstant(module, "__version__", STRIDEPORT_VERSION) != 0) throw PythonError{};
 }
 

@@ -89,6 +89,9 @@ PyObject* to_bytes(BufferObject* self);                                   ///< _
 PyObject* dlpack(BufferObject* self, PyObject* args, PyObject* kwargs);   ///< __dlpack__
 PyObject* dlpack_device(BufferObject* self);                              ///< __dlpack_device__
 
+// exchange_api.cpp --------------------------------------------------------------------------------------------
+void add_exchange_api(ModuleState* state);  ///< Buffer.__dlpack_c_exchange_api__
+
 // export_array.cpp --------------------------------------------------------------------------------------------
 PyObject* array(BufferObject* self, PyObject* args, PyObject* kwargs);    ///< __array__(dtype=None, copy=None)
 PyObject* get_array_interface(BufferObject* self);                        ///< __array_interface__

@@ -37,6 +37,7 @@ struct BufferObject {
   PyObject* weakrefs;
   Py_hash_t hash;       ///< -1 until computed
   Py_ssize_t exports;   ///< Py_buffers handed out by this very object
+  DLManagedTensorVersioned* lent;  ///< what DLTensors of the exchange API point into; made at first use, ours
   bool constructed;     ///< C++ members are alive (tp_alloc gives zeroed bytes)
   Lease lease;          ///< used by roots only
 };

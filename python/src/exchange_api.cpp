@@ -1,0 +1,130 @@
+/// DLPack's C exchange API on the type: what consumers in C call in place of `__dlpack__`.
+///
+/// The table is one for the process and for ever. Memory of the host has no stream, so "no sync" costs nothing here.
+#include <dlpack/dlpack.h>
+
+#include <cstdint>
+#include <exception>
+#include <new>
+#include <span>
+#include <utility>
+
+#include "arguments.hpp"
+#include "call_adapters.hpp"
+#include "dlpack_capsule.hpp"
+#include "methods.hpp"
+#include "object.hpp"
+#include "ref.hpp"
+
+namespace strideport::python {
+namespace {
+
+using ErrorSetter = void (*)(void* context, const char* kind, const char* message);
+
+/// An object of ours, whichever interpreter made its type. Throws PythonError.
+BufferObject* checked_buffer(void* object) {
+  auto* candidate = static_cast<PyObject*>(object);
+  if (candidate == nullptr) raise(PyExc_TypeError, "a strideport.Buffer is needed, not NULL");
+  if (PyType_GetSlot(Py_TYPE(candidate), Py_bf_getbuffer) != reinterpret_cast<void*>(&get_buffer)) {
+    raise(PyExc_TypeError, "a strideport.Buffer is needed, not '%.200s'", type_name(candidate).c_str());
+  }
+  return as_buffer(candidate);
+}
+
+void check_elements(const BufferView& view) {
+  if (!view.format().has_references()) return;
+  raise(PyExc_TypeError, "DLPack has no references to Python objects, which format '%s' holds (O)",
+        view.format().text().c_str());
+}
+
+DLPackTensor allocate_like(const DLTensor* prototype) {
+  if (prototype == nullptr) throw InvalidArgument("the prototype is NULL");
+  if (prototype->ndim < 0 || prototype->ndim > kMaxNdim) {
+    throw InvalidArgument("the prototype's ndim " + std::to_string(prototype->ndim) + " is not in 0..64");
+  }
+  if (prototype->ndim > 0 && prototype->shape == nullptr) throw InvalidArgument("the prototype's shape is NULL");
+  const DType dtype{static_cast<TypeCode>(prototype->dtype.code), prototype->dtype.bits, prototype->dtype.lanes};
+  if (!is_known(dtype)) {
+    throw BufferError("the prototype's dtype (" + std::to_string(prototype->dtype.code) + ", " +
+                      std::to_string(prototype->dtype.bits) + ") is none that DLPack 1.3 knows");
+  }
+  const Device device{static_cast<DeviceType>(prototype->device.device_type), prototype->device.device_id};
+  if (!device.host_accessible()) throw BufferError("this build of Strideport has no device side");
+  const std::span shape(prototype->shape, static_cast<size_t>(prototype->ndim));
+  return export_dlpack(empty(shape, dtype, Order::C, device));
+}
+
+/// Without the GIL: errors go to the callback, in words alone.
+int allocate(DLTensor* prototype, DLManagedTensorVersioned** out, void* context, ErrorSetter set_error) noexcept {
+  try {
+    *out = allocate_like(prototype).release();
+    return 0;
+  } catch (const InvalidArgument& error) {
+    set_error(context, "ValueError", error.what());
+  } catch (const std::bad_alloc&) {
+    set_error(context, "MemoryError", "no memory for the tensor");
+  } catch (const std::exception& error) {
+    set_error(context, "BufferError", error.what());
+  }
+  return -1;
+}
+
+int from_object(void* object, DLManagedTensorVersioned** out) noexcept {
+  return guarded(-1, [&] {
+    BufferObject* self = checked_buffer(object);
+    check_elements(live_view(self));
+    *out = export_dlpack(share(self)).release();
+    return 0;
+  });
+}
+
+int to_object(DLManagedTensorVersioned* tensor, void** out) noexcept {
+  return guarded(-1, [&] {
+    DLPackTensor owned(tensor);  // stolen, also where this fails
+    const Ref module = Ref::steal(checked(PyImport_ImportModule("strideport._core")));
+    Buffer buffer = import_dlpack(std::move(owned), StreamRef::host());
+    if (!buffer.device().host_accessible()) throw BufferError("this build of Strideport has no device side");
+    *out = wrap(state_of_module(module.get()), std::move(buffer), nullptr);
+    return 0;
+  });
+}
+
+/// Lends shape and strides for as long as the Buffer lives; they are made once, since a view never changes.
+int fill(void* object, DLTensor* out) noexcept {
+  return guarded(-1, [&] {
+    BufferObject* self = checked_buffer(object);
+    const BufferView& view = live_view(self);
+    check_elements(view);
+    if (view.readonly()) {
+      raise(PyExc_BufferError, "a bare DLTensor cannot say that memory is read-only: ask for a managed tensor, or copy");
+    }
+    if (self->lent == nullptr) self->lent = export_dlpack(Buffer(view, nullptr)).release();
+    *out = self->lent->dl_tensor;
+    return 0;
+  });
+}
+
+int current_stream(DLDeviceType device_type, int32_t, void** out) noexcept {
+  if (device_type == kDLCPU || device_type == kDLCUDAHost) {
+    *out = nullptr;
+    return 0;
+  }
+  const PyGILState_STATE gil = PyGILState_Ensure();
+  PyErr_Format(PyExc_BufferError, "DLPack device type %d: this build of Strideport has no device side",
+               static_cast<int>(device_type));
+  PyGILState_Release(gil);
+  return -1;
+}
+
+DLPackExchangeAPI table = {{{kDLPackMajor, kDLPackMinor}, nullptr}, &allocate, &from_object, &to_object, &fill,
+                           &current_stream};
+
+}  // namespace
+
+void add_exchange_api(ModuleState* state) {
+  const Ref capsule = Ref::steal(checked(PyCapsule_New(&table, "dlpack_exchange_api", nullptr)));
+  PyObject* type = reinterpret_cast<PyObject*>(state->buffer_type);
+  if (PyObject_SetAttrString(type, "__dlpack_c_exchange_api__", capsule.get()) != 0) throw PythonError{};
+}
+
+}  // namespace strideport::python
