@@ -19,6 +19,10 @@ namespace {
 
 constexpr int64_t kBytesPerThread = int64_t{1} << 20;
 
+// From here on source and destination together leave no room in a second-level cache. Streaming stores spare the reading
+// of each destination line; the transposes of 16 to 64 MiB that were measured took half the time.
+constexpr int64_t kStreamBytes = int64_t{4} << 20;
+
 struct Walk {
   Block block;
   PlanDim outer[kMaxNdim + 1];
@@ -122,6 +126,7 @@ void execute_serially(const Move& move, std::byte* dst, const std::byte* src) {
   }
   Walk walk(dst, src);
   arrange(walk, move.dims, count, item);
+  walk.block.streams = move.bytes >= kStreamBytes;
   walk_outer(walk, best_kernels()(walk.block));
 }
 
@@ -141,7 +146,7 @@ void execute(const Move& move, std::byte* dst, const std::byte* src) {
     PlanDim dims[kMaxNdim + 1];
     std::copy_n(move.dims, move.count, dims);
     dims[split].extent = begin_of_part(whole.extent, parts, part + 1) - begin;
-    execute_serially({dims, move.count, move.unit, 0}, dst + begin * whole.dst_stride, src + begin * whole.src_stride);
+    execute_serially({dims, move.count, move.unit, move.bytes}, dst + begin * whole.dst_stride, src + begin * whole.src_stride);
   });
 }
 

@@ -18,7 +18,7 @@ struct Move {
   const PlanDim* dims;
   int count;
   int unit;
-  int64_t bytes;  ///< payload
+  int64_t bytes;  ///< payload of the whole copy, of which this may be a part
 };
 
 void execute_serially(const Move& move, std::byte* dst, const std::byte* src);

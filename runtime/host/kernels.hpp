@@ -17,6 +17,7 @@ struct Block {
   int64_t dst_column = 0;
   int64_t src_column = 0;
   int64_t item = 1;         ///< contiguous on both sides
+  bool streams = false;     ///< the whole copy is larger than a cache that would be of use to who reads dst next
 };
 
 using Kernel = void (*)(std::byte* dst, const std::byte* src, const Block& block);
