@@ -120,31 +120,31 @@ void fill_rows(std::byte* dst, const std::byte* src, const Block& b) {
 constexpr int64_t kLineBytes = 64;
 template <int S> constexpr int64_t kTileRows = S >= 8 ? 128 : 256;
 
-// Asks for `bytes` bytes from `src` on of `count` columns.
-inline void prefetch_columns(const std::byte* src, int64_t column_stride, int64_t count, int64_t bytes) {
-  for (int64_t c = 0; c < count; ++c) {
-    const auto address = reinterpret_cast<uintptr_t>(src) + static_cast<uintptr_t>(c * column_stride);
-    for (int64_t i = 0; i < bytes; i += kLineBytes) {
-      __builtin_prefetch(reinterpret_cast<const void*>(address + static_cast<uintptr_t>(i)), 0, 3);
-    }
+constexpr int64_t kAheadRows = 8;
+
+// Asks for the lines of `bytes` bytes, `offset` bytes from `base`, to write to them.
+inline void prefetch_bytes(const std::byte* base, int64_t offset, int64_t bytes) {
+  const auto address = reinterpret_cast<uintptr_t>(base) + static_cast<uintptr_t>(offset);
+  for (int64_t i = 0; i < bytes; i += kLineBytes) {
+    __builtin_prefetch(reinterpret_cast<const void*>(address + static_cast<uintptr_t>(i)), 1, 3);
   }
 }
 
-// Any strides: tiles of a cache line or more each way. The source lines of the next tile are asked for first, since they
-// lie in as many pages.
+// Any strides: strips of columns, a cache line or more wide, over some rows. Each source column is read on in small steps
+// while the strip goes down; the lines of dst, which no hardware prefetcher foresees, are asked for some rows ahead.
 template <int S>
 void transpose_any(std::byte* dst, const std::byte* src, const Block& b) {
-  constexpr int64_t kTile = kLineBytes / S > 16 ? kLineBytes / S : 16;
-  for (int64_t r0 = 0; r0 < b.rows; r0 += kTile) {
-    const int64_t r1 = r0 + kTile < b.rows ? r0 + kTile : b.rows;
-    for (int64_t c0 = 0; c0 < b.columns; c0 += kTile) {
+  constexpr int64_t kColumns = kLineBytes / S > 16 ? kLineBytes / S : 16;
+  const bool foresees = b.rows >= 4 * kAheadRows;
+  for (int64_t r0 = 0; r0 < b.rows; r0 += kTileRows<S>) {
+    const int64_t rows = b.rows - r0 < kTileRows<S> ? b.rows - r0 : kTileRows<S>;
+    for (int64_t c0 = 0; c0 < b.columns; c0 += kColumns) {
+      std::byte* to = dst + r0 * b.dst_row + c0 * b.dst_column;
       const std::byte* from = src + r0 * b.src_row + c0 * b.src_column;
-      const int64_t n = c0 + kTile < b.columns ? kTile : b.columns - c0;
-      if (b.src_row == S && c0 + 2 * kTile <= b.columns) {
-        prefetch_columns(from + kTile * b.src_column, b.src_column, kTile, (r1 - r0) * S);
-      }
-      for (int64_t r = r0; r < r1; ++r, from += b.src_row) {
-        row<S, 0, 0>(dst + r * b.dst_row + c0 * b.dst_column, from, n, b.dst_column, b.src_column);
+      const int64_t n = c0 + kColumns < b.columns ? kColumns : b.columns - c0;
+      for (int64_t r = 0; r < rows; ++r, to += b.dst_row, from += b.src_row) {
+        if (foresees) prefetch_bytes(to, kAheadRows * b.dst_row, kColumns * S);
+        row<S, 0, 0>(to, from, n, b.dst_column, b.src_column);
       }
     }
   }
