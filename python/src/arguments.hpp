@@ -58,9 +58,8 @@ Ref tuple_of(std::span<const int64_t> values);
 class Operand {
  public:
   Operand(ModuleState* state, PyObject* object)
-      : buffer_(Py_TYPE(object) == state->buffer_type
-                    ? Ref::borrow(object)
-                    : Ref::steal(import_object(state, object, Writable::any))),
+      : buffer_(Py_TYPE(object) == state->buffer_type ? Ref::borrow(object)
+                                                      : Ref::steal(import_object(state, object, Writable::any))),
         hold_(as_buffer(buffer_.get())) {}
 
   const BufferView& view() const noexcept { return as_buffer(buffer_.get())->view; }

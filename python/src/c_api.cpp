@@ -39,7 +39,9 @@ PyObject* fn_get_buffer(ModuleState* state, PyObject* args, PyObject* kwargs) {
   PyObject *object = nullptr, *flags_object = nullptr;
   parse_arguments(args, kwargs, "O|O:get_buffer", names, &object, &flags_object);
   const int64_t flags = flags_object == nullptr ? PyBUF_FULL_RO : parse_int(flags_object, "flags");
-  if (flags < 0 || flags > INT32_MAX) raise(PyExc_ValueError, "flags %R are not those of a buffer request", flags_object);
+  if (flags < 0 || flags > INT32_MAX) {
+    raise(PyExc_ValueError, "flags %R are not those of a buffer request", flags_object);
+  }
   const Writable writable = (flags & PyBUF_WRITABLE) != 0 ? Writable::required : Writable::any;
   Ref buffer = Ref::steal(import_object(state, object, writable));
   check_request(buffer.get(), static_cast<int>(flags));
@@ -84,7 +86,9 @@ PyObject* fn_byte_range(ModuleState* state, PyObject* args, PyObject* kwargs) {
   const int64_t offset = offset_object == nullptr ? 0 : parse_int(offset_object, "offset");
   const int64_t size = size_object == nullptr ? -1 : parse_int(size_object, "size");
   if (offset < 0) raise(PyExc_ValueError, "offset %lld is negative", static_cast<long long>(offset));
-  if (size < -1) raise(PyExc_ValueError, "size %lld is neither a length nor -1 (to the end)", static_cast<long long>(size));
+  if (size < -1) {
+    raise(PyExc_ValueError, "size %lld is neither a length nor -1 (to the end)", static_cast<long long>(size));
+  }
   const Operand operand(state, object);
   const BufferView& view = operand.view();
   if (!view.is_contiguous(Order::A)) raise(PyExc_BufferError, "the layout is not contiguous: .contiguous() first");

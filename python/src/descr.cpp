@@ -115,7 +115,7 @@ Ref descr_of_field(const FormatField& field, size_t position) {
   std::vector<int64_t> shape = field.item.shape;
   if (field.repeat != 1) shape.insert(shape.begin(), field.repeat);
   if (shape.empty()) return Ref::steal(checked(Py_BuildValue("(sO)", name.c_str(), type.get())));
-  return Ref::steal(checked(Py_BuildValue("(sON)", name.c_str(), type.get(), tuple_of(shape).release())));
+  return Ref::steal(checked(Py_BuildValue("(sOO)", name.c_str(), type.get(), tuple_of(shape).get())));
 }
 
 Ref descr_of_scalar(const FormatItem& item) {

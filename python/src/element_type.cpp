@@ -59,10 +59,11 @@ PyObject* describe_element_type(ModuleState*, PyObject* text) {
   const bool named = static_cast<bool>(type.dtype);
   const std::string name = named ? to_string(type.dtype) : type.format.canonical();
   const Ref format = optional_text(type.format ? &type.format.text() : nullptr);
-  const Ref code = named ? Ref::steal(checked(PyLong_FromLong(static_cast<long>(type.dtype.code)))) : Ref::borrow(Py_None);
-  return checked(Py_BuildValue("(sOiiLO)", name.c_str(), code.get(),
-                               named ? int{type.dtype.bits} : 0, named ? int{type.dtype.lanes} : 0,
-                               static_cast<long long>(type.itemsize()), format.get()));
+  const Ref code =
+      named ? Ref::steal(checked(PyLong_FromLong(static_cast<long>(type.dtype.code)))) : Ref::borrow(Py_None);
+  return checked(Py_BuildValue("(sOiiLO)", name.c_str(), code.get(), named ? int{type.dtype.bits} : 0,
+                               named ? int{type.dtype.lanes} : 0, static_cast<long long>(type.itemsize()),
+                               format.get()));
 }
 
 }  // namespace strideport::python

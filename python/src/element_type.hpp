@@ -13,8 +13,9 @@ namespace strideport::python {
 /// Throws: InvalidArgument.
 ElementType element_type_of(std::string_view text);
 
-/// (text, code or None, bits, lanes, itemsize, format or None) of what a str names; the text is a name, else the canonical
-/// format, so that equal types have equal texts. Throws PythonError, InvalidArgument.
+/// (text, code or None, bits, lanes, itemsize, format or None) of what a str names; the text is a name, else the
+/// canonical format, so that equal types have equal texts.
+/// Throws PythonError, InvalidArgument.
 PyObject* describe_element_type(ModuleState* state, PyObject* text);
 
 }  // namespace strideport::python

@@ -96,7 +96,8 @@ int fill(void* object, DLTensor* out) noexcept {
     const BufferView& view = live_view(self);
     check_elements(view);
     if (view.readonly()) {
-      raise(PyExc_BufferError, "a bare DLTensor cannot say that memory is read-only: ask for a managed tensor, or copy");
+      raise(PyExc_BufferError,
+            "a bare DLTensor cannot say that memory is read-only: ask for a managed tensor, or copy");
     }
     if (self->lent == nullptr) self->lent = export_dlpack(Buffer(view, nullptr)).release();
     *out = self->lent->dl_tensor;
@@ -116,8 +117,8 @@ int current_stream(DLDeviceType device_type, int32_t, void** out) noexcept {
   return -1;
 }
 
-DLPackExchangeAPI table = {{{kDLPackMajor, kDLPackMinor}, nullptr}, &allocate, &from_object, &to_object, &fill,
-                           &current_stream};
+DLPackExchangeAPI table = {
+    {{kDLPackMajor, kDLPackMinor}, nullptr}, &allocate, &from_object, &to_object, &fill, &current_stream};
 
 }  // namespace
 

@@ -103,8 +103,8 @@ PyObject* get_array_interface(BufferObject* self) {
   set_entry(dict, "typestr", Ref::steal(PyUnicode_FromString(typestr.c_str())));
   set_entry(dict, "descr", std::move(descr));
   set_entry(dict, "strides", strides_entry(view));
-  set_entry(dict, "data", Ref::steal(Py_BuildValue("(NO)", PyLong_FromVoidPtr(view.buf()),
-                                                   view.readonly() ? Py_True : Py_False)));
+  set_entry(dict, "data",
+            Ref::steal(Py_BuildValue("(NO)", PyLong_FromVoidPtr(view.buf()), view.readonly() ? Py_True : Py_False)));
   return Py_NewRef(dict.get());
 }
 

@@ -18,7 +18,8 @@ bool asks(int flags, int request) noexcept { return (flags & request) == request
 
 void check_memory(const BufferView& view, int flags) {
   if (!view.device().host_accessible()) {
-    raise(PyExc_BufferError, "Buffer: the memory is on %s, where the buffer protocol does not reach: .to(\"cpu\") first",
+    raise(PyExc_BufferError,
+          "Buffer: the memory is on %s, where the buffer protocol does not reach: .to(\"cpu\") first",
           to_string(view.device()).c_str());
   }
   if (asks(flags, PyBUF_WRITABLE) && view.readonly()) refuse("the memory is read-only");

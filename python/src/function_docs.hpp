@@ -460,7 +460,8 @@ ValueError
 
 inline constexpr char build_info[] = "_build_info($module, /)\n--\n\nWhat this binary was built from, as a dict.";
 inline constexpr char describe_element_type[] =
-    "_describe_element_type($module, text, /)\n--\n\nThe parts of a DType: (text, code, bits, lanes, itemsize, format).";
+    "_describe_element_type($module, text, /)\n--\n\nThe parts of a DType: (text, code, bits, lanes, itemsize, "
+    "format).";
 inline constexpr char rebuild[] =
     "_rebuild($module, data, shape, order, element, itemsize, padded, readonly, /)\n--\n\nA Buffer out of a pickle.";
 

@@ -39,8 +39,8 @@ PyObject* fn_set_num_threads(ModuleState*, PyObject* threads) {
 
 PyObject* fn_build_info(ModuleState*, PyObject*) {
   const std::string dlpack = std::to_string(kDLPackMajor) + "." + std::to_string(kDLPackMinor);
-  return checked(Py_BuildValue("{s:s,s:s,s:s,s:s,s:s,s:O}", "version", STRIDEPORT_VERSION, "compiler", kCompiler, "abi", kAbi,
-                               "python_headers", PY_VERSION, "dlpack", dlpack.c_str(), "cuda", Py_False));
+  return checked(Py_BuildValue("{s:s,s:s,s:s,s:s,s:s,s:O}", "version", STRIDEPORT_VERSION, "compiler", kCompiler, "abi",
+                               kAbi, "python_headers", PY_VERSION, "dlpack", dlpack.c_str(), "cuda", Py_False));
 }
 
 }  // namespace strideport::python

@@ -66,8 +66,8 @@ PyObject* fn_empty(ModuleState* state, PyObject* args, PyObject* kwargs) {
   check_no_references(type.format);
   Device device = parse_device_argument(device_name);
   if (pinned != 0) {
-    if (device != Device{}) raise(PyExc_ValueError, "pinned=True is for memory of the host, not of %s",
-                                  to_string(device).c_str());
+    if (device != Device{})
+      raise(PyExc_ValueError, "pinned=True is for memory of the host, not of %s", to_string(device).c_str());
     device = {DeviceType::cuda_host, 0};
   }
   const Order order = order_name == nullptr ? Order::C : parse_order(order_name, "CFAK");

@@ -98,9 +98,12 @@ const ArrayStruct& checked_struct(PyObject* capsule) {
     raise(PyExc_TypeError, "__array_struct__ must be a capsule, not '%.200s'", type_name(capsule).c_str());
   }
   const auto* array = static_cast<const ArrayStruct*>(checked(PyCapsule_GetPointer(capsule, nullptr)));
-  if (array->two != 2) throw InvalidArgument("__array_struct__: the first member is " + std::to_string(array->two) + ", not 2");
+  if (array->two != 2) {
+    throw InvalidArgument("__array_struct__: the first member is " + std::to_string(array->two) + ", not 2");
+  }
   if (array->nd < 0 || array->nd > kMaxNdim) {
-    throw InvalidArgument("__array_struct__: nd " + std::to_string(array->nd) + " is not in 0.." + std::to_string(kMaxNdim));
+    throw InvalidArgument("__array_struct__: nd " + std::to_string(array->nd) + " is not in 0.." +
+                          std::to_string(kMaxNdim));
   }
   if (array->nd > 0 && array->shape == nullptr) throw InvalidArgument("__array_struct__: shape is NULL");
   if (array->itemsize < 0) {
@@ -141,7 +144,8 @@ Ref required(PyObject* interface, const char* key) {
 
 std::vector<int64_t> tuple_entry(PyObject* tuple, const char* key) {
   if (!PyTuple_Check(tuple) && !PyList_Check(tuple)) {
-    raise(PyExc_TypeError, "__array_interface__: %s must be a tuple of ints, not '%.200s'", key, type_name(tuple).c_str());
+    raise(PyExc_TypeError, "__array_interface__: %s must be a tuple of ints, not '%.200s'", key,
+          type_name(tuple).c_str());
   }
   return parse_ints(tuple, key);
 }
@@ -168,8 +172,10 @@ void set_address(ViewSpec& spec, PyObject* data) {
 /// Memory of an object with the buffer protocol, from an offset on; the root's lease keeps it.
 void set_memory(ViewSpec& spec, BufferObject* root, PyObject* exporter, PyObject* interface) {
   if (PyObject_CheckBuffer(exporter) == 0) {
-    raise(PyExc_TypeError, "__array_interface__: data must be (address, read-only) or an object with the buffer "
-                           "protocol, which '%.200s' has not", type_name(exporter).c_str());
+    raise(PyExc_TypeError,
+          "__array_interface__: data must be (address, read-only) or an object with the buffer "
+          "protocol, which '%.200s' has not",
+          type_name(exporter).c_str());
   }
   const Ref offset_object = entry(interface, "offset");
   const int64_t offset = offset_object ? parse_int(offset_object.get(), "__array_interface__: offset") : 0;
@@ -220,7 +226,8 @@ PyObject* import_array_interface(ModuleState* state, PyObject* object, Writable 
   const std::vector<int64_t> strides =
       strides_object ? tuple_entry(strides_object.get(), "strides") : std::vector<int64_t>();
   if (strides_object && strides.size() != shape.size()) {
-    raise(PyExc_ValueError, "__array_interface__: strides has %zu entries, but shape has %zu", strides.size(), shape.size());
+    raise(PyExc_ValueError, "__array_interface__: strides has %zu entries, but shape has %zu", strides.size(),
+          shape.size());
   }
   ViewSpec spec;
   spec.shape = shape;

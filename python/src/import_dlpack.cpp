@@ -82,14 +82,15 @@ std::optional<Device> device_of(PyObject* producer) {
   return Device{static_cast<DeviceType>(type), static_cast<int32_t>(id)};
 }
 
-bool is_host(Device device) noexcept {
-  return device.type == DeviceType::cpu || device.type == DeviceType::cuda_host;
-}
+bool is_host(Device device) noexcept { return device.type == DeviceType::cpu || device.type == DeviceType::cuda_host; }
 
 /// Also for the numbers of devices that we have no name for.
 std::string device_text(Device device) {
-  return std::string("(").append(std::to_string(static_cast<int32_t>(device.type))).append(", ")
-      .append(std::to_string(device.id)).append(")");
+  return std::string("(")
+      .append(std::to_string(static_cast<int32_t>(device.type)))
+      .append(", ")
+      .append(std::to_string(device.id))
+      .append(")");
 }
 
 /// Memory elsewhere is refused before the producer does any work, unless it was asked to bring it here.
@@ -180,9 +181,10 @@ PyObject* fn_from_dlpack(ModuleState* state, PyObject* args, PyObject* kwargs) {
     raise(PyExc_BufferError, "device %s: this build of Strideport has no device side", to_string(device).c_str());
   }
   const bool has_device = device_object != Py_None;
-  const Ref dl_device = has_device ? Ref::steal(checked(Py_BuildValue(
-                                         "(ii)", static_cast<int>(device.type), static_cast<int>(device.id))))
-                                   : Ref();
+  const Ref dl_device =
+      has_device
+          ? Ref::steal(checked(Py_BuildValue("(ii)", static_cast<int>(device.type), static_cast<int>(device.id))))
+          : Ref();
   Imported imported = import_from(object, {dl_device.get(), copy ? copy_object : nullptr});
   check_host(imported.buffer);
   if (copy.value_or(false) && !imported.copied) return wrap(state, copy_of(imported.buffer), nullptr);

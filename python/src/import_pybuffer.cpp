@@ -74,8 +74,8 @@ ViewSpec shaped_spec(const Py_buffer& buffer) {
 
 void check_len(const Py_buffer& buffer, const BufferView& view) {
   if (view.len() == buffer.len) return;
-  throw InvalidArgument("exporter: len " + number(buffer.len) + " differs from product(shape) * itemsize = " +
-                        number(view.len()));
+  throw InvalidArgument("exporter: len " + number(buffer.len) +
+                        " differs from product(shape) * itemsize = " + number(view.len()));
 }
 
 /// Ends what PyObject_GetBuffer began where the root may not keep it.

@@ -78,7 +78,8 @@ Ref in_band(const Ref& bytes, bool readonly) {
 
 Ref element_text(const BufferView& view) {
   const std::string text = view.format() ? view.format().text() : std::string(kNamed) + to_string(view.dtype());
-  return Ref::steal(checked(PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "surrogateescape")));
+  return Ref::steal(
+      checked(PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "surrogateescape")));
 }
 
 Ref rebuild_function() {
@@ -124,8 +125,9 @@ PyObject* reduce_ex(BufferObject* self, PyObject* protocol_object) {
   const Ref bytes = flat(self);
   const Ref data = protocol >= kFirstOutOfBand ? out_of_band(bytes) : in_band(bytes, view.readonly());
   const char order[] = {static_cast<char>(order_of(view)), '\0'};
-  return checked(Py_BuildValue("(N(OOsOLOO))", rebuild_function().release(), data.get(), tuple_of(view.shape()).get(),
-                               order, element_text(view).get(), static_cast<long long>(view.itemsize()),
+  const Ref rebuild = rebuild_function();
+  return checked(Py_BuildValue("(O(OOsOLOO))", rebuild.get(), data.get(), tuple_of(view.shape()).get(), order,
+                               element_text(view).get(), static_cast<long long>(view.itemsize()),
                                view.padded() ? Py_True : Py_False, view.readonly() ? Py_True : Py_False));
 }
 

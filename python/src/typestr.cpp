@@ -2,7 +2,6 @@
 
 #include <limits>
 
-
 namespace strideport::python {
 namespace {
 
@@ -12,23 +11,15 @@ constexpr char kNative = kNativeOrder == ByteOrder::little ? '<' : '>';
 const char* code_of(char kind, int64_t size) {
   constexpr auto long_double = static_cast<int64_t>(sizeof(long double));
   switch (kind) {
-    case 'b':
-      return size == 1 ? "?" : nullptr;
-    case 'i':
-      return size == 1 ? "b" : size == 2 ? "h" : size == 4 ? "i" : size == 8 ? "q" : nullptr;
-    case 'u':
-      return size == 1 ? "B" : size == 2 ? "H" : size == 4 ? "I" : size == 8 ? "Q" : nullptr;
-    case 'f':
-      return size == 2 ? "e" : size == 4 ? "f" : size == 8 ? "d" : size == long_double ? "g" : nullptr;
-    case 'c':
-      return size == 8 ? "Zf" : size == 16 ? "Zd" : size == 2 * long_double ? "Zg" : nullptr;
+    case 'b': return size == 1 ? "?" : nullptr;
+    case 'i': return size == 1 ? "b" : size == 2 ? "h" : size == 4 ? "i" : size == 8 ? "q" : nullptr;
+    case 'u': return size == 1 ? "B" : size == 2 ? "H" : size == 4 ? "I" : size == 8 ? "Q" : nullptr;
+    case 'f': return size == 2 ? "e" : size == 4 ? "f" : size == 8 ? "d" : size == long_double ? "g" : nullptr;
+    case 'c': return size == 8 ? "Zf" : size == 16 ? "Zd" : size == 2 * long_double ? "Zg" : nullptr;
     case 'M':
-    case 'm':
-      return size == 8 ? "q" : nullptr;
-    case 'O':
-      return size == static_cast<int64_t>(sizeof(void*)) ? "O" : nullptr;
-    default:
-      return nullptr;
+    case 'm': return size == 8 ? "q" : nullptr;
+    case 'O': return size == static_cast<int64_t>(sizeof(void*)) ? "O" : nullptr;
+    default: return nullptr;
   }
 }
 
@@ -36,7 +27,8 @@ std::optional<int64_t> parse_digits(std::string_view text) {
   if (text.empty()) return std::nullopt;
   int64_t value = 0;
   for (const char c : text) {
-    if (c < '0' || c > '9' || __builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, c - '0', &value))
+    if (c < '0' || c > '9' || __builtin_mul_overflow(value, 10, &value) ||
+        __builtin_add_overflow(value, c - '0', &value))
       return std::nullopt;
   }
   return value <= std::numeric_limits<int64_t>::max() / 4 ? std::optional(value) : std::nullopt;
@@ -88,32 +80,23 @@ std::optional<std::string> typestr_of(const FormatItem& item) {
   if (!item.shape.empty()) return "|V" + std::to_string(item.total_size());
   const std::string order = item.size == 1 ? "|" : item.order == ByteOrder::little ? "<" : ">";
   switch (item.kind) {
-    case ItemKind::integer:
-      return order + "i" + size;
-    case ItemKind::unsigned_integer:
-      return order + "u" + size;
-    case ItemKind::boolean:
-      return item.size == 1 ? std::optional<std::string>("|b1") : std::nullopt;
-    case ItemKind::floating:
-      return order + "f" + size;
-    case ItemKind::complex:
-      return order + "c" + size;
+    case ItemKind::integer: return order + "i" + size;
+    case ItemKind::unsigned_integer: return order + "u" + size;
+    case ItemKind::boolean: return item.size == 1 ? std::optional<std::string>("|b1") : std::nullopt;
+    case ItemKind::floating: return order + "f" + size;
+    case ItemKind::complex: return order + "c" + size;
     case ItemKind::character:
-    case ItemKind::bytes:
-      return "|S" + size;
+    case ItemKind::bytes: return "|S" + size;
     case ItemKind::text:
       return item.code == 'w' ? std::optional(order + "U" + std::to_string(item.size / 4)) : std::nullopt;
-    case ItemKind::object:
-      return "|O" + size;
+    case ItemKind::object: return "|O" + size;
     case ItemKind::structure:
     case ItemKind::padding:
-    case ItemKind::opaque:
-      return "|V" + size;
+    case ItemKind::opaque: return "|V" + size;
     case ItemKind::pascal:
     case ItemKind::bits:
     case ItemKind::pointer:
-    case ItemKind::function:
-      break;
+    case ItemKind::function: break;
   }
   return std::nullopt;
 }
