@@ -40,8 +40,8 @@ void check_shape_argument(const BufferView& view, PyObject* shape) {
     raise(PyExc_ValueError, "cast: shape has %zd dimensions, and %d are the most", ndim, kMaxNdim);
   }
   if (view.ndim() != 1 && ndim != 1) {
-    raise(PyExc_TypeError, "cast: from %d to %zd dimensions; only from or to 1: cast to 1 dimension first",
-          view.ndim(), ndim);
+    raise(PyExc_TypeError, "cast: from %d to %zd dimensions; only from or to 1: cast to 1 dimension first", view.ndim(),
+          ndim);
   }
 }
 

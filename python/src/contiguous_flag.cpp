@@ -14,7 +14,7 @@ namespace strideport::python {
 namespace {
 
 struct ContiguousFlag {
-  PyObject_HEAD
+  PyObject ob_base;
   BufferObject* buffer;
   bool value;
 };

@@ -32,8 +32,8 @@ int64_t to_signed(PyObject* value, int bits, const ElementName& element) {
   const bool overflow = result == -1 && PyErr_Occurred() != nullptr;
   if (overflow) PyErr_Clear();
   if (overflow || result > most || result < -most - 1) {
-    raise(PyExc_ValueError, "value out of range: %s takes %lld to %lld", element.text().c_str(), static_cast<long long>(-most - 1),
-          static_cast<long long>(most));
+    raise(PyExc_ValueError, "value out of range: %s takes %lld to %lld", element.text().c_str(),
+          static_cast<long long>(-most - 1), static_cast<long long>(most));
   }
   return result;
 }
@@ -46,7 +46,8 @@ uint64_t to_unsigned(PyObject* value, int bits, const ElementName& element) {
   const bool overflow = result == static_cast<unsigned long long>(-1) && PyErr_Occurred() != nullptr;
   if (overflow) PyErr_Clear();
   if (overflow || result > most) {
-    raise(PyExc_ValueError, "value out of range: %s takes 0 to %llu", element.text().c_str(), static_cast<unsigned long long>(most));
+    raise(PyExc_ValueError, "value out of range: %s takes 0 to %llu", element.text().c_str(),
+          static_cast<unsigned long long>(most));
   }
   return result;
 }

@@ -1,4 +1,5 @@
-/// Docstrings of strideport.Buffer, in numpydoc's sections. The line before `--` is the signature that inspect reads.
+/// Docstrings of strideport.Buffer and its methods, in numpydoc's sections. The line before `--` is the signature
+/// that inspect reads.
 #pragma once
 
 namespace strideport::python::doc {
@@ -302,13 +303,6 @@ bool. `b.contiguous(order='C')` is a Buffer with the same elements that is conti
 `b` is so already, else a copy.
 )";
 
-inline constexpr char contiguous[] =
-    R"(A bool: the elements fill one block in C or Fortran order. Called, it makes such a block.
-
-`b.contiguous(order='C')` returns a Buffer that is contiguous in `order` ('C', 'F', 'A' for either, 'K' for the order
-of the source with its gaps closed): a view of `b` where `b` is so already, else a copy, which is writable.
-)";
-
 inline constexpr char to[] =
     R"(to($self, /, device='cpu', *, order='K', stream=None, copy=None)
 --
@@ -359,82 +353,5 @@ str
 
 inline constexpr char enter[] = "__enter__($self, /)\n--\n\nThe buffer itself; ValueError where it is released.\n";
 inline constexpr char leave[] = "__exit__($self, /, *exc_info)\n--\n\nReleases the buffer, as `release` does.\n";
-
-inline constexpr char dlpack[] =
-    R"(__dlpack__($self, /, *, stream=None, max_version=None, dl_device=None, copy=None)
---
-
-A DLPack capsule of this memory, for `from_dlpack` of another library.
-
-Parameters
-----------
-stream : int or None
-    The consumer's stream. None on the host.
-max_version : tuple of two int, optional
-    The newest version that the consumer reads. None or major 0 gives the legacy struct.
-dl_device : tuple of two int, optional
-    Where the consumer wants it.
-copy : bool or None
-    True: a copy in C order. False: BufferError where a copy is needed. None: a copy only where needed.
-
-Raises
-------
-BufferError
-    For what DLPack cannot say: foreign byte order, structures, references, suboffsets, strides that are no multiple
-    of itemsize, and read-only memory in the legacy struct.
-)";
-
-inline constexpr char dlpack_device[] =
-    "__dlpack_device__($self, /)\n--\n\nDLPack's device type and index, as a tuple of two ints.\n";
-
-inline constexpr char array[] =
-    R"(__array__($self, /, dtype=None, copy=None)
---
-
-A numpy.ndarray of this memory, without a copy unless `dtype` or `copy` ask for one.
-
-Raises
-------
-TypeError
-    For device memory: `.to("cpu")` first.
-ImportError
-    Without NumPy, or without ml_dtypes for bfloat16 and float8.
-)";
-
-inline constexpr char reduce_ex[] =
-    R"(__reduce_ex__($self, protocol, /)
---
-
-For pickle: out of band from protocol 5 on, in band below. Read-only stays read-only.
-
-Raises
-------
-TypeError
-    For device memory (`.to("cpu")` first) and for formats with references.
-)";
-
-inline constexpr char copy[] = "__copy__($self, /)\n--\n\nAnother view of the same memory.\n";
-inline constexpr char deepcopy[] = "__deepcopy__($self, memo, /)\n--\n\nA copy of the elements, in memory of its own.\n";
-inline constexpr char class_getitem[] = "Buffer[int], for type hints.\n";
-
-inline constexpr char obj[] = "The object whose memory this is; None for memory that no Python object owns.";
-inline constexpr char nbytes[] = "Bytes of all elements, gaps not counted.";
-inline constexpr char readonly[] = "True if the memory must not be written through this buffer or any view of it.";
-inline constexpr char itemsize[] = "Bytes of one element.";
-inline constexpr char format[] = "The element type in PEP 3118's spelling; None where that has none (bfloat16, float8).";
-inline constexpr char ndim[] = "Number of dimensions, 0 to 64.";
-inline constexpr char shape[] = "Extents, in elements.";
-inline constexpr char strides[] = "Bytes from one element to the next, a dimension each; of either sign.";
-inline constexpr char suboffsets[] =
-    "Bytes to add after following a pointer, a dimension each, negative for none; () where no dimension is indirect.";
-inline constexpr char c_contiguous[] = "True if the elements fill one block, last dimension densest.";
-inline constexpr char f_contiguous[] = "True if the elements fill one block, first dimension densest.";
-inline constexpr char ptr[] = "Address of the element with all indices 0.";
-inline constexpr char device[] = "Where the memory is: 'cpu', 'cuda:0', ...";
-inline constexpr char dtype[] = "The element type, a strideport.DType.";
-inline constexpr char stream[] = "Handle of the stream on which the contents become ready; None on the host.";
-inline constexpr char transposed[] = "A view with all dimensions reversed.";
-inline constexpr char to_bytes[] = "__bytes__($self, /)\n--\n\nThe same as `tobytes()`.";
-inline constexpr char array_interface[] = "NumPy's description of the memory; AttributeError where it has none.";
 
 }  // namespace strideport::python::doc

@@ -24,10 +24,11 @@ void pack_floating(const FormatItem& item, std::byte* memory, int64_t size, doub
     }
     case 4: return store(memory, item.order, static_cast<float>(value));
     case 8: return store(memory, item.order, value);
-    case sizeof(long double) == 8 ? 0 : sizeof(long double):
-      return store(memory, item.order, static_cast<long double>(value));
-    default: raise(PyExc_NotImplementedError, "%s of %lld bytes cannot be written", label(item).c_str(),
-                   static_cast<long long>(size));
+    case sizeof(long double) == 8 ? 0:
+      sizeof(long double) : return store(memory, item.order, static_cast<long double>(value));
+    default:
+      raise(PyExc_NotImplementedError, "%s of %lld bytes cannot be written", label(item).c_str(),
+            static_cast<long long>(size));
   }
 }
 
@@ -118,9 +119,8 @@ void pack_structure(const FormatItem& item, std::byte* memory, PyObject* value) 
 void pack_integer(const FormatItem& item, std::byte* memory, PyObject* value) {
   const int bits = item.kind == ItemKind::bits ? static_cast<int>(item.count) : static_cast<int>(8 * item.size);
   if (item.size > 8) raise(PyExc_NotImplementedError, "%s over 64 bits cannot be written", label(item).c_str());
-  const uint64_t number = item.kind == ItemKind::integer
-                              ? static_cast<uint64_t>(to_signed(value, bits, name_of(item)))
-                              : to_unsigned(value, bits, name_of(item));
+  const uint64_t number = item.kind == ItemKind::integer ? static_cast<uint64_t>(to_signed(value, bits, name_of(item)))
+                                                         : to_unsigned(value, bits, name_of(item));
   store_unsigned(memory, item.size, item.order, number);
 }
 

@@ -21,10 +21,11 @@ double read_floating(const std::byte* memory, int64_t size, ByteOrder order, con
     case 2: return kHalf.decode(static_cast<uint32_t>(load_unsigned(memory, 2, order)));
     case 4: return static_cast<double>(load<float>(memory, order));
     case 8: return load<double>(memory, order);
-    case sizeof(long double) == 8 ? 0 : sizeof(long double):
-      return static_cast<double>(load<long double>(memory, order));
-    default: raise(PyExc_NotImplementedError, "no Python value for a float of %lld bytes (format '%s')",
-                   static_cast<long long>(size), code);
+    case sizeof(long double) == 8 ? 0:
+      sizeof(long double) : return static_cast<double>(load<long double>(memory, order));
+    default:
+      raise(PyExc_NotImplementedError, "no Python value for a float of %lld bytes (format '%s')",
+            static_cast<long long>(size), code);
   }
 }
 

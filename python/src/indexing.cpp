@@ -32,7 +32,7 @@ PyObject* item_at(BufferObject* self, Py_ssize_t index) {
 PyObject* subscript(BufferObject* self, PyObject* key) {
   const int ndim = live_view(self).ndim();
   if (ndim == 0 && key == Py_Ellipsis) return Py_NewRef(as_object(self));
-  if (PyLong_CheckExact(key)) {
+  if (ndim > 0 && PyLong_CheckExact(key)) {
     const Py_ssize_t index = PyNumber_AsSsize_t(key, PyExc_IndexError);
     if (index == -1 && PyErr_Occurred() != nullptr) throw PythonError{};
     return item_at(self, index);

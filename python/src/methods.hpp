@@ -29,8 +29,8 @@ PyObject* get_stream(BufferObject* self);
 
 // indexing.cpp, assign.cpp ------------------------------------------------------------------------------------
 PyObject* subscript(BufferObject* self, PyObject* key);
-PyObject* item_at(BufferObject* self, Py_ssize_t index);                      ///< b[index], no negative wrap
-void assign_subscript(BufferObject* self, PyObject* key, PyObject* value);    ///< null value: deletion
+PyObject* item_at(BufferObject* self, Py_ssize_t index);                    ///< b[index]
+void assign_subscript(BufferObject* self, PyObject* key, PyObject* value);  ///< null value: deletion
 
 // views.cpp ---------------------------------------------------------------------------------------------------
 PyObject* get_transposed(BufferObject* self);
@@ -81,28 +81,28 @@ PyObject* leave(BufferObject* self, PyObject* args);
 // The protocols in and out.
 
 // export_pybuffer.cpp -----------------------------------------------------------------------------------------
-int get_buffer(PyObject* self, Py_buffer* out, int flags) noexcept;       ///< bf_getbuffer
-void release_buffer(PyObject* self, Py_buffer* out) noexcept;             ///< bf_releasebuffer
-PyObject* to_bytes(BufferObject* self);                                   ///< __bytes__
+int get_buffer(PyObject* self, Py_buffer* out, int flags) noexcept;  ///< bf_getbuffer
+void release_buffer(PyObject* self, Py_buffer* out) noexcept;        ///< bf_releasebuffer
+PyObject* to_bytes(BufferObject* self);                              ///< __bytes__
 
 // export_dlpack.cpp -------------------------------------------------------------------------------------------
-PyObject* dlpack(BufferObject* self, PyObject* args, PyObject* kwargs);   ///< __dlpack__
-PyObject* dlpack_device(BufferObject* self);                              ///< __dlpack_device__
+PyObject* dlpack(BufferObject* self, PyObject* args, PyObject* kwargs);  ///< __dlpack__
+PyObject* dlpack_device(BufferObject* self);                             ///< __dlpack_device__
 
 // exchange_api.cpp --------------------------------------------------------------------------------------------
 void add_exchange_api(ModuleState* state);  ///< Buffer.__dlpack_c_exchange_api__
 
 // export_array.cpp --------------------------------------------------------------------------------------------
-PyObject* array(BufferObject* self, PyObject* args, PyObject* kwargs);    ///< __array__(dtype=None, copy=None)
-PyObject* get_array_interface(BufferObject* self);                        ///< __array_interface__
+PyObject* array(BufferObject* self, PyObject* args, PyObject* kwargs);  ///< __array__(dtype=None, copy=None)
+PyObject* get_array_interface(BufferObject* self);                      ///< __array_interface__
 
 // pickle.cpp --------------------------------------------------------------------------------------------------
-PyObject* reduce_ex(BufferObject* self, PyObject* protocol);              ///< __reduce_ex__
-PyObject* copy_method(BufferObject* self);                                ///< __copy__
-PyObject* deepcopy(BufferObject* self, PyObject* memo);                   ///< __deepcopy__
+PyObject* reduce_ex(BufferObject* self, PyObject* protocol);  ///< __reduce_ex__
+PyObject* copy_method(BufferObject* self);                    ///< __copy__
+PyObject* deepcopy(BufferObject* self, PyObject* memo);       ///< __deepcopy__
 
 // functions.cpp -----------------------------------------------------------------------------------------------
-PyMethodDef* module_functions() noexcept;                 ///< asbuffer, from_dlpack, empty, ... with a sentinel
+PyMethodDef* module_functions() noexcept;  ///< asbuffer, from_dlpack, empty, ... with a sentinel
 /// The last step of the import: what the protocols add to the type (the exchange capsule) and to the module.
 void init_protocols(ModuleState* state, PyObject* module);
 

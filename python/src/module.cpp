@@ -75,9 +75,7 @@ PyModuleDef definition = {
 
 }  // namespace
 
-ModuleState* state_of_module(PyObject* module) noexcept {
-  return static_cast<ModuleState*>(PyModule_GetState(module));
-}
+ModuleState* state_of_module(PyObject* module) noexcept { return static_cast<ModuleState*>(PyModule_GetState(module)); }
 
 ModuleState* state_of(const BufferObject* self) noexcept {
   PyObject* object = reinterpret_cast<PyObject*>(const_cast<BufferObject*>(self));

@@ -18,28 +18,28 @@ namespace strideport::python {
 
 /// What keeps a root's memory alive. At most one of `master.obj` and `owner` is set; `keepalive` may join either.
 struct Lease {
-  Py_buffer master{};               ///< buffer protocol: released by PyBuffer_Release
+  Py_buffer master{};  ///< buffer protocol: released by PyBuffer_Release
   bool has_master = false;
-  bool master_is_private = false;   ///< master.obj is a memoryview that only this lease knows (import_pybuffer.cpp)
-  std::shared_ptr<void> owner;      ///< C++: DLPack imports, memory of our own
-  PyObject* keepalive = nullptr;    ///< any other object: array interface, from_pointer(owner=)
-  PyObject* obj = nullptr;          ///< what `Buffer.obj` shows; strong; may be null (None)
+  bool master_is_private = false;  ///< master.obj is a memoryview that only this lease knows (import_pybuffer.cpp)
+  std::shared_ptr<void> owner;     ///< C++: DLPack imports, memory of our own
+  PyObject* keepalive = nullptr;   ///< any other object: array interface, from_pointer(owner=)
+  PyObject* obj = nullptr;         ///< what `Buffer.obj` shows; strong; may be null (None)
   std::atomic<Py_ssize_t> users{0};
 };
 
 /// Never copied or assigned: it is made by `new_root` and `new_view` alone and lives in memory of tp_alloc.
 struct BufferObject {
-  PyObject_HEAD
+  PyObject ob_base;
   BufferView view;
   StreamRef stream;
-  BufferObject* root;   ///< strong reference; null in a root itself and in a released view
-  Lease* lease_ptr;     ///< the root's `lease`, or null once released
+  BufferObject* root;  ///< strong reference; null in a root itself and in a released view
+  Lease* lease_ptr;    ///< the root's `lease`, or null once released
   PyObject* weakrefs;
-  Py_hash_t hash;       ///< -1 until computed
-  Py_ssize_t exports;   ///< Py_buffers handed out by this very object
+  Py_hash_t hash;                  ///< -1 until computed
+  Py_ssize_t exports;              ///< Py_buffers handed out by this very object
   DLManagedTensorVersioned* lent;  ///< what DLTensors of the exchange API point into; made at first use, ours
-  bool constructed;     ///< C++ members are alive (tp_alloc gives zeroed bytes)
-  Lease lease;          ///< used by roots only
+  bool constructed;                ///< C++ members are alive (tp_alloc gives zeroed bytes)
+  Lease lease;                     ///< used by roots only
 };
 
 /// What one imported module needs; reached from any BufferObject through its type.

@@ -25,7 +25,8 @@ std::string shortened(const std::string& text) {
 
 std::string element_text(const BufferView& view) {
   if (view.dtype()) return to_string(view.dtype());
-  return view.format() ? "'" + shortened(view.format().text()) + "'" : std::to_string(view.itemsize()) + " opaque bytes";
+  return view.format() ? "'" + shortened(view.format().text()) + "'"
+                       : std::to_string(view.itemsize()) + " opaque bytes";
 }
 
 }  // namespace
@@ -33,8 +34,8 @@ std::string element_text(const BufferView& view) {
 PyObject* repr(BufferObject* self) {
   if (self->lease_ptr == nullptr) return PyUnicode_FromFormat("<released memory at %p, strideport.Buffer>", self);
   const BufferView& view = self->view;
-  std::string text = element_text(view) + " " + shortened(tuple_text(view.shape())) + ":" +
-                     shortened(tuple_text(view.strides()));
+  std::string text =
+      element_text(view) + " " + shortened(tuple_text(view.shape())) + ":" + shortened(tuple_text(view.strides()));
   if (view.has_suboffsets()) text += " suboffsets " + shortened(tuple_text(view.suboffsets()));
   text += " on " + to_string(view.device());
   if (view.readonly()) text += ", read-only";

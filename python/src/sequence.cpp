@@ -13,7 +13,7 @@ namespace strideport::python {
 namespace {
 
 struct IteratorObject {
-  PyObject_HEAD
+  PyObject ob_base;
   BufferObject* buffer;  ///< null once exhausted
   Py_ssize_t position;
   Py_ssize_t length;
@@ -173,7 +173,8 @@ Py_hash_t hash(BufferObject* self) {
   if (!view.device().host_accessible()) {
     raise(PyExc_TypeError, "memory on %s has no hash: .to(\"cpu\") first", to_string(view.device()).c_str());
   }
-  if (!view.readonly()) raise(PyExc_ValueError, "cannot hash a writable buffer; .toreadonly() makes a view that can be");
+  if (!view.readonly())
+    raise(PyExc_ValueError, "cannot hash a writable buffer; .toreadonly() makes a view that can be");
   if (!is_byte_format(view.format())) {
     raise(PyExc_ValueError, "hashing is restricted to formats 'B', 'b' and 'c'; .cast('B') makes a view of bytes");
   }

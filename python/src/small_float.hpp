@@ -11,11 +11,11 @@ namespace strideport::python {
 /// A binary format of sign, exponent and mantissa, in this order from the top bit.
 struct SmallFloat {
   enum class Specials : uint8_t {
-    ieee,           ///< exponent all ones: infinity and NaN
-    nan_only,       ///< "fn": all bits but the sign ones is NaN, no infinity
-    nan_for_minus0, ///< "fnuz": the sign bit alone is NaN; no infinity, no minus zero
-    none,           ///< finite numbers only
-    exponent_only,  ///< e8m0fnu: no sign, no zero; all ones is NaN
+    ieee,            ///< exponent all ones: infinity and NaN
+    nan_only,        ///< "fn": all bits but the sign ones is NaN, no infinity
+    nan_for_minus0,  ///< "fnuz": the sign bit alone is NaN; no infinity, no minus zero
+    none,            ///< finite numbers only
+    exponent_only,   ///< e8m0fnu: no sign, no zero; all ones is NaN
   };
 
   int exponent_bits = 5;

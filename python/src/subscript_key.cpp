@@ -44,13 +44,14 @@ bool SubscriptKey::is_full_index(PyObject* key, int ndim) {
 }
 
 SubscriptKey SubscriptKey::parse(PyObject* key, int ndim) {
+  if (key == Py_None) raise(PyExc_TypeError, "None alone is no key: b[None, ...] adds a dimension in front");
   const bool tuple = PyTuple_Check(key) != 0;
   const Py_ssize_t size = tuple ? PyTuple_Size(key) : 1;
   const auto part_of = [&](Py_ssize_t i) { return tuple ? PyTuple_GetItem(key, i) : key; };
   SubscriptKey result;
   result.parts.resize(static_cast<size_t>(size));
   for (Py_ssize_t i = 0; i < size; ++i) result.parts[static_cast<size_t>(i)].kind = kind_of(part_of(i));
-  result.check_kinds(ndim);  // before __index__ runs, as memoryview does
+  result.check_kinds(ndim);  // before __index__ runs, as in memoryview
   for (Py_ssize_t i = 0; i < size; ++i) convert(part_of(i), result.parts[static_cast<size_t>(i)]);
   return result;
 }
@@ -66,7 +67,7 @@ void SubscriptKey::check_kinds(int ndim) {
     raise(type, "cannot index a buffer of %d dimension%s with %d indices", ndim, ndim == 1 ? "" : "s",
           indices + slices);
   }
-  if (ellipses > 1) raise(PyExc_IndexError, "a key holds at most one Ellipsis, not %d", ellipses);
+  if (ellipses > 1) raise(PyExc_TypeError, "a key holds at most one Ellipsis, not %d", ellipses);
   full_index = indices == static_cast<int>(parts.size()) && indices == ndim;
 }
 

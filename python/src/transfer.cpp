@@ -1,4 +1,7 @@
 /// Copies into other layouts and onto other devices, and what they would cost.
+#include <algorithm>
+#include <cstdlib>
+#include <numeric>
 #include <optional>
 #include <vector>
 
@@ -28,15 +31,34 @@ Order order_or(PyObject* order, Order otherwise) {
   return order == nullptr || order == Py_None ? otherwise : parse_order(order, "CFAK");
 }
 
+/// Strides of order K: the source's dimensions in the order of their strides, without gaps.
+std::vector<int64_t> kept_order_strides(const BufferView& source) {
+  const std::span<const int64_t> shape = source.shape();
+  const auto magnitude = [&](size_t axis) { return std::abs(source.strides()[axis]); };
+  std::vector<size_t> axes(shape.size());
+  std::iota(axes.rbegin(), axes.rend(), size_t{0});
+  std::stable_sort(axes.begin(), axes.end(), [&](size_t a, size_t b) { return magnitude(a) < magnitude(b); });
+  std::vector<int64_t> strides(shape.size());
+  int64_t stride = source.itemsize();
+  for (const size_t axis : axes) {
+    strides[axis] = stride;
+    stride *= std::max<int64_t>(shape[axis], 1);
+  }
+  return strides;
+}
+
+std::vector<int64_t> strides_in(const BufferView& source, Order order) {
+  if (order == Order::K && !source.has_suboffsets()) return kept_order_strides(source);
+  if (order == Order::A)
+    order = !source.is_contiguous(Order::C) && source.is_contiguous(Order::F) ? Order::F : Order::C;
+  std::vector<int64_t> strides(source.shape().size());
+  contiguous_strides(source.shape(), source.itemsize(), order == Order::F ? Order::F : Order::C, strides);
+  return strides;
+}
+
 /// The view as a destination in `order` would be, beside the source in an address space that nobody reads.
 BufferView imagined_destination(const BufferView& source, Order order) {
-  std::vector<int64_t> strides(source.shape().size());
-  const bool keep = order == Order::K && !source.has_suboffsets();
-  if (order == Order::A) order = !source.is_contiguous(Order::C) && source.is_contiguous(Order::F) ? Order::F : Order::C;
-  if (keep) {
-    order = source.is_contiguous(Order::F) ? Order::F : Order::C;
-  }
-  contiguous_strides(source.shape(), source.itemsize(), order, strides);
+  const std::vector<int64_t> strides = strides_in(source, order);
   const OffsetBounds bounds = offset_bounds(source.shape(), source.strides(), source.itemsize());
   constexpr uintptr_t kAlignment = 64;
   const uintptr_t end = reinterpret_cast<uintptr_t>(source.buf()) + static_cast<uintptr_t>(bounds.upper);

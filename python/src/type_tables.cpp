@@ -4,10 +4,12 @@
 
 #include <cstddef>
 
+#include "attribute_docs.hpp"
 #include "call_adapters.hpp"
 #include "docstrings.hpp"
 #include "methods.hpp"
 #include "object.hpp"
+#include "protocol_docs.hpp"
 #include "type_callbacks.hpp"
 
 namespace strideport::python {
@@ -136,11 +138,7 @@ PyType_Slot slots[] = {
 
 // No BASETYPE: a subclass could break what the views share. Mutable, since DLPack's exchange capsule is set on it.
 PyType_Spec specification = {
-    "strideport.Buffer",
-    static_cast<int>(sizeof(BufferObject)),
-    0,
-    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
-    slots,
+    "strideport.Buffer", static_cast<int>(sizeof(BufferObject)), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, slots,
 };
 
 }  // namespace

@@ -1,0 +1,64 @@
+/// Docstrings of the methods by which other libraries take a strideport.Buffer.
+#pragma once
+
+namespace strideport::python::doc {
+
+inline constexpr char dlpack[] =
+    R"(__dlpack__($self, /, *, stream=None, max_version=None, dl_device=None, copy=None)
+--
+
+A DLPack capsule of this memory, for `from_dlpack` of another library.
+
+Parameters
+----------
+stream : int or None
+    The consumer's stream. None on the host.
+max_version : tuple of two int, optional
+    The newest version that the consumer reads. None or major 0 gives the legacy struct.
+dl_device : tuple of two int, optional
+    Where the consumer wants it.
+copy : bool or None
+    True: a copy in C order. False: BufferError where a copy is needed. None: a copy only where needed.
+
+Raises
+------
+BufferError
+    For what DLPack cannot say: foreign byte order, structures, references, suboffsets, strides that are no multiple
+    of itemsize, and read-only memory in the legacy struct.
+)";
+
+inline constexpr char dlpack_device[] =
+    "__dlpack_device__($self, /)\n--\n\nDLPack's device type and index, as a tuple of two ints.\n";
+
+inline constexpr char array[] =
+    R"(__array__($self, /, dtype=None, copy=None)
+--
+
+A numpy.ndarray of this memory, without a copy unless `dtype` or `copy` ask for one.
+
+Raises
+------
+TypeError
+    For device memory: `.to("cpu")` first.
+ImportError
+    Without NumPy, or without ml_dtypes for bfloat16 and float8.
+)";
+
+inline constexpr char reduce_ex[] =
+    R"(__reduce_ex__($self, protocol, /)
+--
+
+For pickle: out of band from protocol 5 on, in band below. Read-only stays read-only.
+
+Raises
+------
+TypeError
+    For device memory (`.to("cpu")` first) and for formats with references.
+)";
+
+inline constexpr char copy[] = "__copy__($self, /)\n--\n\nAnother view of the same memory.\n";
+inline constexpr char deepcopy[] =
+    "__deepcopy__($self, memo, /)\n--\n\nA copy of the elements, in memory of its own.\n";
+inline constexpr char class_getitem[] = "Buffer[int], for type hints.\n";
+
+}  // namespace strideport::python::doc
