@@ -9,6 +9,7 @@
 
 #include "tests/support/random_structure.hpp"
 #include "tests/support/throws.hpp"
+#include "tests/support/spans.hpp"
 
 namespace strideport::testing {
 namespace {
@@ -81,7 +82,7 @@ TEST(Empty, IsAlignedAndWritable) {
 }
 
 TEST(Empty, LaysTheFirstDimensionDensestInOrderF) {
-  EXPECT_EQ(numbers(empty(Numbers{3, 5}, dtype_of<double>(), Order::F).strides()), (Numbers{8, 24}));
+  EXPECT_EQ(strides_of(empty(Numbers{3, 5}, dtype_of<double>(), Order::F)), (Numbers{8, 24}));
 }
 
 TEST(Empty, HasAnAddressAtSizeZero) {
@@ -141,7 +142,7 @@ TEST(EmptyLike, TakesOrderAFromTheSource) {
   char data[6] = {};
   const Numbers shape{2, 3};
   const auto strides_like = [&](Numbers strides) {
-    return numbers(empty_like(BufferView::of(data, shape, strides), Order::A).strides());
+    return strides_of(empty_like(BufferView::of(data, shape, strides), Order::A));
   };
   EXPECT_EQ(strides_like({1, 2}), (Numbers{1, 2}));
   EXPECT_EQ(strides_like({3, 1}), (Numbers{3, 1}));

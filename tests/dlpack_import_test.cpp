@@ -20,6 +20,7 @@
 #include "strideport/error.hpp"
 #include "tests/support/dlpack_producer.hpp"
 #include "tests/support/dlpack_walk.hpp"
+#include "tests/support/spans.hpp"
 
 namespace {
 
@@ -243,7 +244,7 @@ TEST(DlpackImport, TakesLegacyTensorsReadOnlyUnlessToldOtherwise) {
   const auto legacy = [&] { return DLPackLegacyTensor(produce_legacy(floats({4, 2}, Numbers{1, 4}), deletions)); };
   EXPECT_TRUE(import_dlpack(legacy(), StreamRef::host()).readonly());
   EXPECT_FALSE(import_dlpack(legacy(), StreamRef::host(), true).readonly());
-  EXPECT_EQ(list(import_dlpack(legacy(), StreamRef::host()).strides()), (Numbers{4, 16}));
+  EXPECT_EQ(strideport::testing::strides_of(import_dlpack(legacy(), StreamRef::host())), (Numbers{4, 16}));
   EXPECT_EQ(deletions, 3);
   TensorFields bad = floats({4});
   bad.device_type = kDLCUDA;
@@ -384,10 +385,10 @@ TEST(DlpackImport, LooksAtNoStrideThatMeansNothingInPackedTensors) {
   std::atomic<int> deletions = 0;
   TensorFields fields = floats({1, 8}, Numbers{3, 1});
   fields.dtype = {kDLFloat4_e2m1fn, 4, 1};
-  EXPECT_EQ(list(import(fields, deletions).shape()), (Numbers{1, 4}));
+  EXPECT_EQ(strideport::testing::shape_of(import(fields, deletions)), (Numbers{1, 4}));
   fields.shape = {0, 8};
   fields.strides = Numbers{3, 5};
-  EXPECT_EQ(list(import(fields, deletions).shape()), (Numbers{0, 4}));
+  EXPECT_EQ(strideport::testing::shape_of(import(fields, deletions)), (Numbers{0, 4}));
   EXPECT_EQ(deletions, 2);
 }
 
@@ -450,7 +451,7 @@ TEST(DlpackImport, LooksAtNoStrideThatMeansNothing) {
   const Buffer unit = import(floats({1, 3}, Numbers{kMin, 1}), deletions);
   EXPECT_TRUE(unit.is_contiguous(strideport::Order::C));
   EXPECT_EQ(import(floats({0, 3}, Numbers{kMax, kMin}), deletions).len(), 0);
-  EXPECT_EQ(import(floats({1, 3}, Numbers{7, 1}), deletions).strides()[0], 28);  // the producer's, where it fits
+  EXPECT_EQ(strideport::testing::strides_of(import(floats({1, 3}, Numbers{7, 1}), deletions))[0], 28);  // the producer's, where it fits
 }
 
 }  // namespace

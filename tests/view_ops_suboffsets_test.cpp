@@ -7,6 +7,7 @@
 #include "strideport/buffer_view.hpp"
 #include "tests/support/random_structure.hpp"
 #include "tests/support/throws.hpp"
+#include "tests/support/spans.hpp"
 
 namespace strideport::testing {
 namespace {
@@ -97,7 +98,7 @@ TEST_F(RowPointers, TwoDereferencesDoNotMerge) {
 }
 
 TEST_F(RowPointers, CastIsForDirectAxesUnlessTheSizeStays) {
-  EXPECT_EQ(numbers(cast(image(), dtype_of<int32_t>()).shape()), (Numbers{3, 1}));
+  EXPECT_EQ(shape_of(cast(image(), dtype_of<int32_t>())), (Numbers{3, 1}));
   const BufferView column = index(image(), 1, 0);
   expect_throws<TypeMismatch>([&] { cast(column, dtype_of<int16_t>()); }, {"axis 0 is indirect", ".contiguous()"});
   EXPECT_TRUE(cast(column, dtype_of<int8_t>()).has_suboffsets());
@@ -109,13 +110,13 @@ TEST_F(RowPointers, AreNotReadWhereThereIsNothingToRead) {
   spec_.buf = nullptr;
   EXPECT_EQ(index(image(), 0, 0).len(), 0);
   EXPECT_EQ(squeeze(image()).ndim(), 1);
-  EXPECT_EQ(numbers(reshape(image(), Numbers{0, 7}).shape()), (Numbers{0, 7}));
+  EXPECT_EQ(shape_of(reshape(image(), Numbers{0, 7})), (Numbers{0, 7}));
 }
 
 TEST_F(RowPointers, AreNotReadOnADevice) {
   spec_.device = {DeviceType::cuda, 0};
   expect_throws<BufferError>([&] { index(image(), 0, 0); }, {"cuda:0"});
-  EXPECT_EQ(slice(image(), 1, {2, kNone, 1}).suboffsets()[0], 2);
+  EXPECT_EQ(suboffsets_of(slice(image(), 1, {2, kNone, 1}))[0], 2);
 }
 
 }  // namespace

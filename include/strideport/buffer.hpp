@@ -24,9 +24,11 @@ class Buffer : public ViewOperations<Buffer> {
   Buffer(BufferView view, std::shared_ptr<void> owner, StreamRef stream = StreamRef::host()) noexcept
       : view_(std::move(view)), owner_(std::move(owner)), stream_(stream) {}
 
+  // What points into the Buffer itself cannot be asked of a temporary: it would dangle.
   const BufferView& view() const& noexcept { return view_; }
-  const BufferView& view() const&& = delete;  // a view of a temporary would dangle
-  const std::shared_ptr<void>& owner() const noexcept { return owner_; }
+  const BufferView& view() const&& = delete;
+  const std::shared_ptr<void>& owner() const& noexcept { return owner_; }
+  std::shared_ptr<void> owner() const&& noexcept { return owner_; }
   StreamRef stream() const noexcept { return stream_; }
 
   /// Another view of the same memory, with this owner and stream. Read-only stays read-only.
@@ -38,9 +40,13 @@ class Buffer : public ViewOperations<Buffer> {
   bool readonly() const noexcept { return view_.readonly(); }
   int ndim() const noexcept { return view_.ndim(); }
   std::span<const int64_t> shape() const& noexcept { return view_.shape(); }
+  std::span<const int64_t> shape() const&& = delete;
   std::span<const int64_t> strides() const& noexcept { return view_.strides(); }
+  std::span<const int64_t> strides() const&& = delete;
   std::span<const int64_t> suboffsets() const& noexcept { return view_.suboffsets(); }
+  std::span<const int64_t> suboffsets() const&& = delete;
   const Format& format() const& noexcept { return view_.format(); }
+  Format format() const&& noexcept { return view_.format(); }
   DType dtype() const noexcept { return view_.dtype(); }
   Device device() const noexcept { return view_.device(); }
   bool is_contiguous(Order order) const noexcept { return view_.is_contiguous(order); }

@@ -39,7 +39,7 @@ struct ViewSpec {
   Format format;                        ///< left out, it is the dtype's where PEP 3118 can spell it
   Device device;
   bool readonly = false;
-  bool padded = false;                ///< a sub-byte dtype takes a whole byte (DLPack's flag)
+  bool padded = false;                ///< a sub-byte dtype takes a whole byte (DLPack's flag); ignored for others
   std::optional<MemoryRange> memory;  ///< checked against where known; with suboffsets, up to the row pointers
 };
 
@@ -83,14 +83,19 @@ class BufferView {
   int64_t itemsize() const noexcept { return itemsize_; }
   bool readonly() const noexcept { return readonly_; }
   int ndim() const noexcept { return ndim_; }
-  std::span<const int64_t> shape() const noexcept { return {shape_data(), static_cast<size_t>(ndim_)}; }
-  std::span<const int64_t> strides() const noexcept { return {strides_data(), static_cast<size_t>(ndim_)}; }
+  // What points into the view itself cannot be asked of a temporary: it would dangle.
+  std::span<const int64_t> shape() const& noexcept { return {shape_data(), static_cast<size_t>(ndim_)}; }
+  std::span<const int64_t> shape() const&& = delete;
+  std::span<const int64_t> strides() const& noexcept { return {strides_data(), static_cast<size_t>(ndim_)}; }
+  std::span<const int64_t> strides() const&& = delete;
   /// Empty where no dimension is indirect.
-  std::span<const int64_t> suboffsets() const noexcept {
+  std::span<const int64_t> suboffsets() const& noexcept {
     return {suboffsets_data(), has_suboffsets_ ? static_cast<size_t>(ndim_) : 0};
   }
+  std::span<const int64_t> suboffsets() const&& = delete;
   bool has_suboffsets() const noexcept { return has_suboffsets_; }
-  const Format& format() const noexcept { return format_; }
+  const Format& format() const& noexcept { return format_; }
+  Format format() const&& noexcept { return format_; }
   DType dtype() const noexcept { return dtype_; }
   bool padded() const noexcept { return padded_; }
   Device device() const noexcept { return device_; }
