@@ -4,6 +4,7 @@
 #include <string>
 
 #include "runtime/checked.hpp"
+#include "runtime/element_type.hpp"
 #include "runtime/view_builder.hpp"
 
 namespace strideport {
@@ -39,7 +40,8 @@ Buffer empty(std::span<const int64_t> shape, DType dtype, Order order, Device de
   check_device(device);
   if (!dtype) throw InvalidArgument("empty needs a dtype; for an element type that only a format names use empty_like");
   if (shape.size() > kMaxNdim) throw InvalidArgument("ndim is " + std::to_string(shape.size()) + "; at most 64");
-  if (dtype.bits * dtype.lanes % 8 != 0) {
+  check_element_type({}, dtype);
+  if (leaves_bits(dtype)) {
     throw InvalidArgument("packed elements of dtype " + to_string(dtype) +
                           " do not fill bytes; fold them into lanes that do");
   }

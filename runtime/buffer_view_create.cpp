@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "runtime/checked.hpp"
+#include "runtime/element_type.hpp"
 #include "runtime/indirection.hpp"
 #include "runtime/tuple_text.hpp"
 #include "runtime/view_builder.hpp"
@@ -39,8 +40,9 @@ void check_element(const ViewSpec& spec) {
     differs("format '" + spec.format.text() + "'", spec.format.itemsize());
   }
   if (!spec.dtype) return;
+  check_element_type(spec.format, spec.dtype);
   if (spec.dtype.itemsize() != spec.itemsize) differs("dtype " + to_string(spec.dtype), spec.dtype.itemsize());
-  if (spec.padded || spec.dtype.bits * spec.dtype.lanes % 8 == 0) return;
+  if (spec.padded || !leaves_bits(spec.dtype)) return;
   throw InvalidArgument("packed elements of dtype " + to_string(spec.dtype) +
                         " do not fill bytes; fold them into lanes that do, or mark them as padded");
 }
@@ -117,7 +119,7 @@ BufferView BufferView::create(const ViewSpec& spec) {
   ViewBuilder builder(static_cast<int>(spec.shape.size()), indirect);
   builder.set_buf(spec.buf).set_device(spec.device).set_readonly(spec.readonly);
   builder.set_element(spec.itemsize, spec.format ? spec.format : Format::of(spec.dtype),
-                      spec.dtype ? spec.dtype : spec.format.dtype(), spec.padded);
+                      spec.dtype ? spec.dtype : spec.format.dtype(), spec.padded && leaves_bits(spec.dtype));
   std::copy(spec.shape.begin(), spec.shape.end(), builder.shape().begin());
   if (spec.strides.empty()) {
     contiguous_strides(spec.shape, spec.itemsize, Order::C, builder.strides());

@@ -1,6 +1,7 @@
 #include <string>
 
 #include "runtime/checked.hpp"
+#include "runtime/element_type.hpp"
 #include "runtime/tuple_text.hpp"
 #include "runtime/view_axes.hpp"
 #include "strideport/view_ops.hpp"
@@ -14,11 +15,8 @@ void check_references(const Format& format) {
 }
 
 int64_t new_itemsize(const Format& format, DType dtype) {
+  check_element_type(format, dtype);
   if (!format && !dtype) throw InvalidArgument("cast needs a format or a dtype; both are empty");
-  if (format && dtype && format.itemsize() != dtype.itemsize()) {
-    throw InvalidArgument("format '" + format.text() + "' has " + std::to_string(format.itemsize()) +
-                          " bytes, but dtype " + to_string(dtype) + " has " + std::to_string(dtype.itemsize()));
-  }
   return format ? format.itemsize() : dtype.itemsize();
 }
 
@@ -72,7 +70,7 @@ BufferView cast(const BufferView& view, const Format& format, DType dtype) {
     builder.strides().back() = itemsize;
   }
   // A sub-byte type that does not fill its bytes has no packed reading here, so it must be padded.
-  builder.set_element(itemsize, format, dtype, dtype.is_subbyte() && dtype.bits * dtype.lanes % 8 != 0);
+  builder.set_element(itemsize, format, dtype, leaves_bits(dtype));
   return std::move(builder).finish();
 }
 

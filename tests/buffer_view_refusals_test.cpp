@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <functional>
 #include <limits>
+#include <utility>
 
+#include "strideport/buffer.hpp"
 #include "strideport/buffer_view.hpp"
 #include "tests/support/random_structure.hpp"
 #include "tests/support/throws.hpp"
@@ -202,6 +204,49 @@ TEST(BufferView, NamesRuleAndValueOfWhatItRefuses) {
   EXPECT_NO_THROW(create({4}, {1}, [](ViewSpec& s) { s.dtype = {TypeCode::integer, 4, 1}, s.padded = true; }));
   EXPECT_NO_THROW(create({4}, {1}, [](ViewSpec& s) { s.dtype = {TypeCode::integer, 4, 2}; }));
   EXPECT_NO_THROW(create({0, kMax, kMax}, {kMin, kMin, kMin}, [](ViewSpec& s) { s.buf = nullptr; }));
+}
+
+TEST(BufferView, RefusesElementTypesThatContradictThemselves) {
+  alignas(16) char memory[64] = {};
+  const auto make = [&](int64_t itemsize, DType dtype, const char* format) {
+    ViewSpec spec;
+    spec.buf = memory;
+    spec.itemsize = itemsize;
+    spec.dtype = dtype;
+    if (format != nullptr) spec.format = Format::parse(format);
+    return BufferView::create(spec);
+  };
+  expect_throws<InvalidArgument>([&] { make(4, dtype_of<int32_t>(), "f"); }, {"format 'f'", "float32", "int32"});
+  expect_throws<InvalidArgument>([&] { make(4, dtype_of<int32_t>(), ">i"); }, {"format '>i'", "int32"});
+  expect_throws<InvalidArgument>([&] { make(3, {TypeCode::integer, 24, 1}, nullptr); }, {"24 bits"});
+  expect_throws<InvalidArgument>([&] { make(0, {TypeCode::integer, 32, 0}, nullptr); }, {"0 lanes"});
+  expect_throws<InvalidArgument>([&] { make(2, {TypeCode::boolean, 16, 1}, nullptr); }, {"16 bits"});
+  EXPECT_EQ(make(8, dtype_of<int64_t>(), "l").dtype(), dtype_of<int64_t>());
+}
+
+TEST(BufferView, IsPaddedOnlyWhereBitsAreUnused) {
+  char memory[4] = {};
+  ViewSpec spec;
+  spec.buf = memory;
+  spec.padded = true;
+  spec.itemsize = 4;
+  spec.dtype = dtype_of<float>();
+  EXPECT_FALSE(BufferView::create(spec).padded());
+  spec.itemsize = 1;
+  spec.dtype = {TypeCode::integer, 4, 1};
+  EXPECT_TRUE(BufferView::create(spec).padded());
+}
+
+template <class T>
+concept LendsItsShape = requires(T view) { std::forward<T>(view).shape(); };
+template <class T>
+concept LendsItself = requires(T buffer) { std::forward<T>(buffer).view(); };
+
+TEST(BufferView, LendsNothingOfATemporary) {
+  static_assert(LendsItsShape<BufferView&> && LendsItsShape<const BufferView&> && !LendsItsShape<BufferView>);
+  static_assert(LendsItsShape<Buffer&> && LendsItsShape<const Buffer&> && !LendsItsShape<Buffer>);
+  static_assert(LendsItself<const Buffer&> && !LendsItself<Buffer> && !LendsItself<const Buffer>);
+  EXPECT_EQ(BufferView().format().text(), "B");  // a handle, and so a value
 }
 
 TEST(BufferView, ChecksReachWithSuboffsetsOnlyAsFarAsTheRowPointers) {
