@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cassert>
 #include <string>
 
 #include "runtime/checked.hpp"
 #include "runtime/stride_order.hpp"
+#include "runtime/tuple_text.hpp"
 
 namespace strideport {
 namespace {
@@ -21,6 +21,22 @@ void check_extents(std::span<const int64_t> shape) {
       throw InvalidArgument("shape[" + std::to_string(axis) + "] is " + std::to_string(shape[axis]) +
                             "; extents must not be negative");
     }
+  }
+}
+
+[[noreturn]] void throw_lengths_differ(std::span<const int64_t> shape, std::span<const int64_t> strides) {
+  throw InvalidArgument("strides " + tuple_text(strides) + " and shape " + tuple_text(shape) +
+                        " differ in length; give one number a dimension");
+}
+
+// What every layout has to keep to before its numbers are looked at. `strides` may be an output.
+void check_form(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t itemsize) {
+  if (strides.size() != shape.size()) throw_lengths_differ(shape, strides);
+  if (shape.size() > kMaxNdim) {
+    throw InvalidArgument("ndim is " + std::to_string(shape.size()) + "; at most 64 dimensions are supported");
+  }
+  if (itemsize < 0) {
+    throw InvalidArgument("itemsize is " + std::to_string(itemsize) + "; it must not be negative");
   }
 }
 
@@ -41,7 +57,6 @@ bool is_dense(std::span<const int64_t> shape, std::span<const int64_t> strides, 
 }
 
 bool is_gapless(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t itemsize) noexcept {
-  if (shape.size() > kMaxNdim) return false;
   const AxesByStride axes(shape, strides);
   int64_t expected = itemsize;
   int64_t previous_extent = 1;
@@ -65,7 +80,7 @@ int64_t element_count(std::span<const int64_t> shape) {
 }
 
 void contiguous_strides(std::span<const int64_t> shape, int64_t itemsize, Order order, std::span<int64_t> strides) {
-  assert(strides.size() == shape.size());
+  check_form(shape, strides, itemsize);
   check_extents(shape);
   const bool empty = has_zero(shape);
   const size_t ndim = shape.size();
@@ -83,8 +98,8 @@ void contiguous_strides(std::span<const int64_t> shape, int64_t itemsize, Order 
 
 void kept_strides(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t itemsize,
                   std::span<int64_t> result) {
-  assert(strides.size() == shape.size() && result.size() == shape.size());
-  if (shape.size() > kMaxNdim) throw InvalidArgument("ndim " + std::to_string(shape.size()) + " exceeds 64");
+  check_form(shape, strides, itemsize);
+  check_form(shape, result, itemsize);
   if (is_contiguous(shape, strides, itemsize, Order::C)) return contiguous_strides(shape, itemsize, Order::C, result);
   if (is_contiguous(shape, strides, itemsize, Order::F)) return contiguous_strides(shape, itemsize, Order::F, result);
   check_extents(shape);
@@ -103,8 +118,8 @@ void kept_strides(std::span<const int64_t> shape, std::span<const int64_t> strid
 }
 
 bool is_contiguous(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t itemsize,
-                   Order order) noexcept {
-  assert(strides.size() == shape.size());
+                   Order order) {
+  check_form(shape, strides, itemsize);
   if (itemsize == 0 || has_zero(shape)) return true;
   switch (order) {
     case Order::C:
@@ -120,7 +135,7 @@ bool is_contiguous(std::span<const int64_t> shape, std::span<const int64_t> stri
 }
 
 OffsetBounds offset_bounds(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t itemsize) {
-  assert(strides.size() == shape.size());
+  check_form(shape, strides, itemsize);
   check_extents(shape);
   if (has_zero(shape)) return {};
   OffsetBounds bounds{0, itemsize};

@@ -10,12 +10,14 @@
 // (2) A term whose coefficient is a multiple of a smaller one within that one's reach continues it: they become one.
 // (3) In what is left, from the largest coefficient down, a choice is dropped where the rest cannot reach the window,
 // or where no multiple of the greatest common divisor of the rest lies in it. C order, F order, slices and
-// transpositions of them end in (1) and (2); the search in (3) has work only for interleaved strides.
+// transpositions of them end in (1) and (2); the search in (3) has work only for interleaved strides. Where it is given
+// up, the offsets of a small layout are sorted, which settles it; only of a large one "yes" may mean "perhaps".
 #include "runtime/overlap.hpp"
 
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <vector>
 
 #include "runtime/checked.hpp"
 #include "runtime/indirection.hpp"
@@ -27,7 +29,8 @@ namespace {
 // Sums of two spans of int64 and an address difference: a little over 64 bits.
 __extension__ typedef __int128 Wide;
 
-constexpr int kSearchSteps = 1 << 15;  // a few milliseconds
+constexpr int kSearchSteps = 1 << 15;      // a few milliseconds
+constexpr int64_t kSortedElems = 1 << 20;  // 8 MB of offsets, some 100 milliseconds
 
 Wide floor_div(Wide a, Wide b) noexcept { return a / b - (a % b < 0 ? 1 : 0); }  // b > 0
 Wide ceil_div(Wide a, Wide b) noexcept { return -floor_div(-a, b); }
@@ -128,7 +131,7 @@ bool is_nested(std::span<const int64_t> shape, std::span<const int64_t> strides,
 }
 
 // Two different indices differ first, from the widest stride down, in some axis: there by 1 or more, say, and in
-// denser ones by anything. One problem for each axis that may be that one.
+// denser ones by anything. One problem for each axis that may be that one. True also where a search is given up.
 bool some_pair_meets(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t itemsize,
                      std::span<const int> axes) noexcept {
   for (size_t lead = 0; lead < axes.size(); ++lead) {
@@ -146,6 +149,22 @@ bool some_pair_meets(std::span<const int64_t> shape, std::span<const int64_t> st
   return false;
 }
 
+// The same question by brute force: all offsets, sorted.
+bool sorted_neighbours_meet(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t itemsize,
+                            int64_t count) {
+  std::vector<int64_t> offsets{0};
+  offsets.reserve(static_cast<size_t>(count));
+  for (size_t axis = 0; axis < shape.size(); ++axis) {
+    const size_t inner = offsets.size();
+    for (int64_t index = 1; index < shape[axis]; ++index) {
+      for (size_t i = 0; i < inner; ++i) offsets.push_back(offsets[i] + index * strides[axis]);
+    }
+  }
+  std::sort(offsets.begin(), offsets.end());
+  return std::adjacent_find(offsets.begin(), offsets.end(),
+                            [itemsize](int64_t a, int64_t b) { return b - a < itemsize; }) != offsets.end();
+}
+
 void add_axes(Problem& problem, const BufferView& view, Wide sign) noexcept {
   for (size_t i = 0; i < view.shape().size(); ++i) {
     problem.add(sign * view.strides()[i], Wide{view.shape()[i]} - 1);
@@ -157,7 +176,6 @@ Wide address_of(const BufferView& view) noexcept { return static_cast<Wide>(rein
 }  // namespace
 
 bool overlaps_itself(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t itemsize) {
-  if (shape.size() > kMaxNdim) throw InvalidArgument("ndim is " + std::to_string(shape.size()) + "; at most 64");
   const OffsetBounds bounds = offset_bounds(shape, strides, itemsize);
   if (itemsize == 0 || bounds == OffsetBounds{}) return false;
   const AxesByStride sorted(shape, strides);
@@ -167,7 +185,9 @@ bool overlaps_itself(std::span<const int64_t> shape, std::span<const int64_t> st
   for (const int64_t extent : shape) {
     if (!try_mul(len, extent, len) || len > bounds.upper - bounds.lower) return true;
   }
-  return some_pair_meets(shape, strides, itemsize, axes);
+  if (!some_pair_meets(shape, strides, itemsize, axes)) return false;
+  const int64_t count = len / itemsize;
+  return count > kSortedElems || sorted_neighbours_meet(shape, strides, itemsize, count);
 }
 
 bool may_overlap(const BufferView& a, const BufferView& b) noexcept {

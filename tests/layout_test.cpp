@@ -105,6 +105,19 @@ TEST(OffsetBounds, RefuseWhatInt64CannotHold) {
       {"span"});
 }
 
+TEST(Layouts, RefuseListsOfDifferentLengthAndNegativeItemsizes) {
+  const Numbers shape{2, 3, 4};
+  const Numbers one{12};
+  Numbers out(1);
+  const std::initializer_list<const char*> lengths = {"strides (12,)", "shape (2, 3, 4)", "differ in length"};
+  expect_throws<InvalidArgument>([&] { overlaps_itself(shape, one, 1); }, lengths);
+  expect_throws<InvalidArgument>([&] { offset_bounds(shape, one, 1); }, lengths);
+  expect_throws<InvalidArgument>([&] { is_contiguous(shape, one, 1, Order::C); }, lengths);
+  expect_throws<InvalidArgument>([&] { contiguous_strides(shape, 1, Order::C, out); }, {"shape (2, 3, 4)", "length"});
+  expect_throws<InvalidArgument>([&] { kept_strides(shape, shape, 1, out); }, {"shape (2, 3, 4)", "length"});
+  expect_throws<InvalidArgument>([&] { contiguous_strides(one, -4, Order::C, out); }, {"itemsize is -4"});
+}
+
 TEST(IsContiguous, LooksAtNoStrideOfAnExtentOfOne) {
   EXPECT_TRUE(is_contiguous(Numbers{1, 4, 1}, Numbers{kMin, 8, kMax}, 8, Order::C));
   EXPECT_TRUE(is_contiguous(Numbers{1, 4, 1}, Numbers{kMin, 8, kMax}, 8, Order::F));

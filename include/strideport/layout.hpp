@@ -1,7 +1,8 @@
 /// Arithmetic on shapes and strides alone: no memory, no element types, no devices.
 ///
 /// Units: extents count elements, strides and offsets count bytes and may have either sign. The stride of an
-/// extent of 1 and every stride of an empty shape are meaningless, and no function here looks at them.
+/// extent of 1 and every stride of an empty shape are meaningless, and no function here looks at them. All functions
+/// throw InvalidArgument for strides of another length than shape, more than 64 dimensions and a negative itemsize.
 #pragma once
 
 #include <cstdint>
@@ -39,8 +40,7 @@ void kept_strides(std::span<const int64_t> shape, std::span<const int64_t> strid
 
 /// Counterpart of PyBuffer_IsContiguous without suboffsets. Empty shapes are contiguous in every order. K asks
 /// whether the elements fill one gapless block, dimensions in any order and strides of any sign.
-bool is_contiguous(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t itemsize,
-                   Order order) noexcept;
+bool is_contiguous(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t itemsize, Order order);
 
 /// The bytes that a layout can reach; {0, 0} for an empty one.
 /// Throws: InvalidArgument where an offset, or the distance of two elements, overflows int64.
@@ -48,7 +48,7 @@ OffsetBounds offset_bounds(std::span<const int64_t> shape, std::span<const int64
 
 /// True if two different indices of one layout share a byte.
 /// Cost: sorts the strides, which settles ordinary layouts; interleaved ones are searched, within a fixed bound
-///       of work, past which the answer is true.
+///       of work, past which up to 2^20 elements are looked at one by one, and for more the answer is true.
 bool overlaps_itself(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t itemsize);
 
 }  // namespace strideport
