@@ -66,6 +66,22 @@ class ScalarTable {
   std::array<Row, kRows> complex_{};
 };
 
+// What the accessors of an empty handle refer to; never freed.
+struct NoFormat {
+  std::string text;
+  FormatItem item;
+
+  static const NoFormat& instance() {
+    static const NoFormat* const none = new NoFormat();
+    return *none;
+  }
+};
+
+// Made while the library is loaded, so that `Format::of`, the accessors and the default view, which cannot throw,
+// allocate nothing.
+[[maybe_unused]] static const ScalarTable& scalar_table_at_load = ScalarTable::instance();
+[[maybe_unused]] static const NoFormat& no_format_at_load = NoFormat::instance();
+
 namespace {
 
 // A handle that owns nothing, and so touches no reference count.
@@ -159,17 +175,11 @@ Format Format::opaque(std::string_view text, int64_t itemsize) {
   return Format(std::make_shared<const Data>(text, std::move(item)));
 }
 
-const std::string& Format::text() const noexcept {
-  static const std::string* const none = new std::string();
-  return data_ ? data_->text : *none;
-}
+const std::string& Format::text() const noexcept { return data_ ? data_->text : NoFormat::instance().text; }
 
 std::string Format::canonical() const { return data_ ? print_format(data_->item) : std::string(); }
 
-const FormatItem& Format::item() const noexcept {
-  static const FormatItem* const none = new FormatItem();
-  return data_ ? data_->item : *none;
-}
+const FormatItem& Format::item() const noexcept { return data_ ? data_->item : NoFormat::instance().item; }
 
 int64_t Format::itemsize() const noexcept { return data_ ? data_->item.total_size() : 0; }
 int64_t Format::alignment() const noexcept { return data_ ? data_->item.alignment : 1; }
