@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <memory>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "strideport/buffer.hpp"
@@ -52,7 +53,8 @@ void make_tables() {
   TensorFields fields;
   fields.data = memory;
   std::atomic<int> deletions = 0;
-  export_dlpack(import_dlpack(DLPackTensor(strideport::testing::produce(fields, deletions)), StreamRef::host()));
+  DLPackTensor tensor(strideport::testing::produce(fields, deletions));
+  static_cast<void>(export_dlpack(import_dlpack(std::move(tensor), StreamRef::host())));
 }
 
 /// Runs `action` with 0, 1, 2, ... allocations until one succeeds; returns how many it needs. `after_failure` is

@@ -31,17 +31,19 @@ using DLPackLegacyTensor = std::unique_ptr<DLManagedTensor, DLPackDeleter>;
 /// Throws: BufferError for another major version (nothing but version and deleter is read), an unknown flag or
 ///         dtype, a device that this build cannot reach, packed elements that do not fold, ndim over 64;
 ///         InvalidArgument for a malformed tensor (negative extents, NULL data with elements, overflows).
-Buffer import_dlpack(DLPackTensor tensor, StreamRef stream);
+[[nodiscard]] Buffer import_dlpack(DLPackTensor tensor, StreamRef stream);
 /// The same for the legacy struct, which has no flags: the result is read-only unless `writable`, as in NumPy.
-Buffer import_dlpack(DLPackLegacyTensor tensor, StreamRef stream, bool writable = false);
+[[nodiscard]] Buffer import_dlpack(DLPackLegacyTensor tensor, StreamRef stream, bool writable = false);
 
 /// Hands a Buffer out: versioned, with flags; strides always written, canonical where they mean nothing;
 /// byte_offset 0; data NULL for no elements. The tensor shares the owner. `copied` sets the IS_COPIED flag.
+/// Stream: none is touched: the contents are ready on `buffer.stream()`, and making a consumer's stream wait for it is
+///         the caller's.
 /// Cost:   one allocation.
 /// Throws: BufferError for foreign byte order, structs, suboffsets, strides that are no multiple of itemsize;
 ///         TypeMismatch for references.
-DLPackTensor export_dlpack(const Buffer& buffer, bool copied = false);
+[[nodiscard]] DLPackTensor export_dlpack(const Buffer& buffer, bool copied = false);
 /// Throws: also BufferError for read-only buffers and padded elements, which the legacy struct cannot say.
-DLPackLegacyTensor export_dlpack_legacy(const Buffer& buffer);
+[[nodiscard]] DLPackLegacyTensor export_dlpack_legacy(const Buffer& buffer);
 
 }  // namespace strideport
