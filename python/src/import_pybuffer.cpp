@@ -39,16 +39,10 @@ void check_scalars(const Py_buffer& buffer) {
   }
 }
 
-/// The elements as the exporter calls them. A format that says another size than itemsize, or that does not parse,
-/// is kept as text over opaque bytes: memoryview takes such exporters too.
+/// The elements as the exporter means them. A format that no reading gives the size of itemsize, or that does not
+/// parse, is kept as text over opaque bytes: memoryview takes such exporters too.
 Format format_of(const Py_buffer& buffer) {
-  const char* text = buffer.format == nullptr ? "B" : buffer.format;  // NULL means 'B'
-  try {
-    Format format = Format::parse(text);
-    if (format.itemsize() == buffer.itemsize) return format;
-  } catch (const InvalidArgument&) {
-  }
-  return Format::opaque(text, buffer.itemsize);
+  return Format::parse_for(buffer.format == nullptr ? "B" : buffer.format, buffer.itemsize);  // NULL means 'B'
 }
 
 /// No shape at all: items of a format where there is one, as memoryview has it, else bytes, whatever itemsize says.
