@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from types import EllipsisType, GenericAlias, TracebackType
-from typing import Any, Final, Literal, SupportsIndex, TypeAlias, final, overload, type_check_only
+from typing import Any, ClassVar, Final, Literal, SupportsIndex, TypeAlias, final, overload, type_check_only
 
 from strideport._dtype import DType
 from strideport._typing import BufferLike, DTypeLike
@@ -49,6 +49,7 @@ class BufferIterator:
 class Buffer:
     """A memoryview for every device: a view of the memory of another object, without a copy."""
 
+    __dlpack_c_exchange_api__: ClassVar[Any]  # a capsule
     def __new__(cls, object: BufferLike) -> Buffer: ...
     @property
     def obj(self) -> Any: ...
