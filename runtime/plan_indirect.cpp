@@ -8,8 +8,8 @@ namespace strideport::planning {
 namespace {
 
 struct Axes {
-  std::vector<int> axes;   // of extent other than 1, in order
-  int loops = 0;           // how many of them lie at or outside the last indirect axis
+  std::vector<int> axes;  // of extent other than 1, in order
+  int loops = 0;          // how many of them lie at or outside the last indirect axis
 };
 
 int64_t suboffset(const BufferView& view, int axis) {
@@ -56,10 +56,14 @@ IndirectSplit split_indirect(const BufferView& dst, const BufferView& src) {
     if (extent != src.shape()[s]) throw_shapes_differ(dst, src);
     if (i < loops) {
       split.extents.push_back(extent);
-      split.blocks *= extent;
     } else {
       split.block.add({extent, dst.strides()[d], src.strides()[s]});
     }
+  }
+  if (dst.empty()) {
+    split.blocks = 0;  // extents beside a 0 may be of any size: their product may overflow
+  } else {
+    for (const int64_t extent : split.extents) split.blocks *= extent;
   }
   split.dst = chain_of(dst, loops);
   split.src = chain_of(src, loops);

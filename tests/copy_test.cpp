@@ -204,10 +204,10 @@ TEST(ToContiguous, RefusesOtherSizesAndOrderK) {
   auto data = kRowMajor;
   const BufferView view = BufferView::of(data.data(), {2, 3});
   std::array<std::byte, 7> out{};
-  testing::expect_throws<InvalidArgument>([&] { to_contiguous(out, view, Order::C, StreamRef::host()); },
+  testing::expect_throws<InvalidArgument>([&] { return to_contiguous(out, view, Order::C, StreamRef::host()); },
                                           {"out.size() is 7 bytes", "src.len() is 6"});
   testing::expect_throws<InvalidArgument>(
-      [&] { to_contiguous(std::span(out).first(6), view, Order::K, StreamRef::host()); }, {"order K"});
+      [&] { return to_contiguous(std::span(out).first(6), view, Order::K, StreamRef::host()); }, {"order K"});
 }
 
 TEST(ToContiguous, MakesABufferOfItsOwn) {

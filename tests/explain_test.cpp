@@ -108,7 +108,7 @@ TEST(Explain, CountsThreadsAsTheCopyUsesThem) {
 }
 
 TEST(Explain, RefusesWhatCopyRefuses) {
-  testing::expect_throws<InvalidArgument>([] { explain(floats(kDst, {2}, {4}), floats(kSrc, {3}, {4})); },
+  testing::expect_throws<InvalidArgument>([] { return explain(floats(kDst, {2}, {4}), floats(kSrc, {3}, {4})); },
                                           {"dst.shape (2,)", "src.shape (3,)"});
 }
 
