@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <span>
 #include <vector>
@@ -118,9 +119,9 @@ TEST(Copy, FollowsRowPointersOnEitherSide) {
 // Row pointers -------------------------------------------------------------------------------------------------------
 
 // Rows of bytes reached through a table of pointers.
-BufferView rows_through(std::vector<void*>& pointers, int64_t columns) {
+BufferView rows_through(std::vector<void*>& pointers, int64_t columns, int64_t stride = 1) {
   const int64_t shape[] = {static_cast<int64_t>(pointers.size()), columns};
-  const int64_t strides[] = {static_cast<int64_t>(sizeof(void*)), 1};
+  const int64_t strides[] = {static_cast<int64_t>(sizeof(void*)), stride};
   const int64_t suboffsets[] = {0, -1};
   ViewSpec spec;
   spec.buf = pointers.data();
@@ -151,6 +152,62 @@ TEST(Copy, RefusesTwoRowPointersToTheSameBytes) {
       [&] { copy(rows_through(rows, 4), BufferView::of(&other[0][0], {2, 4}), StreamRef::host()); },
       {"dst overlaps itself", "row pointers"});
   EXPECT_EQ(memory, before);
+}
+
+// The question for each pair of columns would take a minute: all their ranges meet.
+TEST(Copy, TakesManyColumnPointersThatInterleave) {
+  const int64_t rows = 5;
+  for (const int64_t skipped : {int64_t{-1}, int64_t{77}}) {  // evenly spaced, and not
+    const int64_t pitch = 20'001;
+    std::vector<uint8_t> matrix(static_cast<size_t>(rows * pitch), 0xA5);
+    std::vector<int64_t> places;
+    for (int64_t i = pitch; i-- > 0;) {
+      if (i != skipped) places.push_back(i);
+    }
+    std::vector<void*> pointers;
+    for (const int64_t place : places) pointers.push_back(matrix.data() + place);
+    const auto count = static_cast<int64_t>(places.size());
+    std::vector<uint8_t> src(static_cast<size_t>(rows * count));
+    for (size_t i = 0; i < src.size(); ++i) src[i] = static_cast<uint8_t>(i * 7 + i / 256);
+    std::vector<uint8_t> expected(matrix);
+    for (size_t i = 0; i < src.size(); ++i) {
+      const auto column = static_cast<size_t>(places[i / static_cast<size_t>(rows)]);
+      expected[i % static_cast<size_t>(rows) * static_cast<size_t>(pitch) + column] = src[i];
+    }
+    copy(rows_through(pointers, rows, pitch), BufferView::of(src.data(), {count, rows}), StreamRef::host());
+    EXPECT_TRUE(matrix == expected) << "without column " << skipped;
+  }
+}
+
+TEST(Copy, RefusesOneSharedByteAmongManyColumnPointers) {
+  const int64_t rows = 5;
+  const int64_t pitch = 20'000;
+  const int64_t far = 1000 * pitch;  // rows so far apart that runs are sorted
+  std::vector<uint8_t> matrix(static_cast<size_t>(4 * far + pitch));
+  std::vector<void*> pointers;
+  for (int64_t i = 0; i < pitch; ++i) pointers.push_back(matrix.data() + i);
+  pointers[5] = pointers[19'000];
+  const std::vector<uint8_t> src(static_cast<size_t>(rows * pitch), 1);
+  const auto from = BufferView::of(src.data(), {pitch, rows});
+  for (const int64_t between : {pitch, far}) {
+    testing::expect_throws<InvalidArgument>(
+        [&] { copy(rows_through(pointers, rows, between), from, StreamRef::host()); }, {"dst overlaps itself"});
+  }
+  EXPECT_EQ(std::count(matrix.begin(), matrix.end(), uint8_t{0}), static_cast<int64_t>(matrix.size()));
+  pointers[5] = matrix.data() + 5;
+  pointers[6] = pointers[6 + 1];
+  testing::expect_throws<InvalidArgument>(
+      [&] { copy(rows_through(pointers, rows, pitch), from, StreamRef::host()); }, {"dst overlaps itself"});
+}
+
+TEST(Copy, TakesColumnPointersFarApartThatInterleave) {
+  std::vector<uint8_t> matrix(100'000);
+  std::vector<void*> pointers{matrix.data() + 9, matrix.data(), matrix.data() + 3};
+  const uint8_t src[3][2] = {{1, 2}, {3, 4}, {5, 6}};
+  copy(rows_through(pointers, 2, 90'000), BufferView::of(&src[0][0], {3, 2}), StreamRef::host());
+  std::vector<uint8_t> expected(matrix.size());
+  expected[9] = 1, expected[90'009] = 2, expected[0] = 3, expected[90'000] = 4, expected[3] = 5, expected[90'003] = 6;
+  EXPECT_TRUE(matrix == expected);
 }
 
 TEST(Copy, RefusesNullRowPointersBeforeItWrites) {

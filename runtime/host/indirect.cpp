@@ -5,13 +5,13 @@
 
 #include <algorithm>
 #include <limits>
-#include <map>
 #include <memory>
-#include <span>
+#include <utility>
 #include <vector>
 
 #include "runtime/host/executor.hpp"
 #include "runtime/host/pool.hpp"
+#include "runtime/host/rows_apart.hpp"
 #include "runtime/indirection.hpp"
 #include "runtime/plan_indirect.hpp"
 #include "runtime/plan_steps.hpp"
@@ -90,32 +90,13 @@ class Blocks {
   planning::Reach reach_;
 };
 
-// True if a block of dst and the same block `distance` bytes further on share a byte.
-bool blocks_share(const CopyPlan& plan, int64_t distance) {
-  std::vector<int64_t> shape{2};
-  std::vector<int64_t> strides{distance};
-  for (const PlanDim& dim : plan.dims) {
-    shape.push_back(dim.extent);
-    strides.push_back(dim.dst_stride);
-  }
-  if (shape.size() <= static_cast<size_t>(kMaxNdim)) return overlaps_itself(shape, strides, plan.unit);
-  return true;
-}
-
-void refuse_shared_rows(const CopyPlan& plan, std::vector<Range> rows) {
-  std::sort(rows.begin(), rows.end());
-  std::map<uintptr_t, bool> known;  // distances are few: images have one pitch
-  for (size_t i = 0; i < rows.size(); ++i) {
-    for (size_t j = i + 1; j < rows.size() && rows[j].begin < rows[i].end; ++j) {
-      const uintptr_t distance = rows[j].begin - rows[i].begin;
-      const auto [entry, is_new] = known.try_emplace(distance, false);
-      if (is_new) entry->second = blocks_share(plan, static_cast<int64_t>(distance));
-      if (entry->second) {
-        throw InvalidArgument("dst overlaps itself: two of its row pointers (suboffsets) lead to the same bytes; copy "
-                              "into rows of their own");
-      }
-    }
-  }
+void refuse_shared_rows(const CopyPlan& plan, const std::vector<Range>& rows) {
+  std::vector<uintptr_t> starts;
+  starts.reserve(rows.size());
+  for (const Range& row : rows) starts.push_back(row.begin);
+  if (!rows_share_bytes(std::move(starts), plan)) return;
+  throw InvalidArgument("dst overlaps itself: two of its row pointers (suboffsets) lead to the same bytes; copy into "
+                        "rows of their own");
 }
 
 bool any_meet(std::vector<Range> dst, std::vector<Range> src) {
