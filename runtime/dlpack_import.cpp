@@ -160,7 +160,8 @@ void* import_address(const DLTensor& tensor, bool empty, OffsetBounds bounds) {
   }
   const auto data = reinterpret_cast<uintptr_t>(tensor.data);
   uintptr_t first = 0, end = 0;
-  if (__builtin_add_overflow(data, tensor.byte_offset, &first)) {
+  constexpr auto kMaxOffset = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+  if (tensor.byte_offset > kMaxOffset || __builtin_add_overflow(data, tensor.byte_offset, &first)) {
     throw InvalidArgument("DLPack: byte_offset " + std::to_string(tensor.byte_offset) +
                           " added to data overflows the address");
   }

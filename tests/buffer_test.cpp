@@ -170,5 +170,20 @@ TEST(EmptyLike, LeavesTheDeviceOfTheSourceForTheOneAsked) {
       {"cuda:1"});
 }
 
+TEST(StreamRef, KeepsTheHostApartFromEveryHandle) {
+  expect_throws<InvalidArgument>([] { StreamRef::from_handle(0); }, {"handle 0", "legacy_default()"});
+  EXPECT_FALSE(StreamRef::from_handle(~uintptr_t{0}).is_host());
+  EXPECT_EQ(StreamRef::from_handle(1), StreamRef::legacy_default());
+  EXPECT_NE(StreamRef::from_handle(1), StreamRef::host());
+}
+
+TEST(Buffer, AnswersWhatItsViewAnswers) {
+  const Buffer buffer = empty({2, 3}, dtype_of<float>()).permute({1, 0});
+  EXPECT_EQ(shape_of(buffer), (Numbers{3, 2}));
+  EXPECT_EQ(buffer.element_count(), 6);
+  EXPECT_FALSE(buffer.empty() || buffer.padded() || buffer.has_suboffsets());
+  EXPECT_EQ(buffer.item_pointer(Numbers{1, 1}), buffer.view().item_pointer(Numbers{1, 1}));
+}
+
 }  // namespace
 }  // namespace strideport::testing

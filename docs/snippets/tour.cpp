@@ -60,7 +60,7 @@ void errors() {
   // [errors]
   try {
     const auto view = sp::BufferView::of(bytes.data(), {2, 4});
-    sp::reshape(view, std::array<int64_t, 2>{3, 3});
+    (void)sp::reshape(view, std::array<int64_t, 2>{3, 3});
   } catch (const sp::Error& error) {  // InvalidArgument, BufferError, OutOfRange, ... all derive from it
     std::printf("%s\n", error.what());
   }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <utility>
@@ -48,8 +49,13 @@ class Buffer : public ViewOperations<Buffer> {
   const Format& format() const& noexcept { return view_.format(); }
   Format format() const&& noexcept { return view_.format(); }
   DType dtype() const noexcept { return view_.dtype(); }
+  bool padded() const noexcept { return view_.padded(); }
   Device device() const noexcept { return view_.device(); }
+  bool has_suboffsets() const noexcept { return view_.has_suboffsets(); }
+  int64_t element_count() const noexcept { return view_.element_count(); }
+  bool empty() const noexcept { return view_.empty(); }
   bool is_contiguous(Order order) const noexcept { return view_.is_contiguous(order); }
+  void* item_pointer(std::span<const int64_t> indices) const { return view_.item_pointer(indices); }
 
  private:
   BufferView view_;
@@ -61,11 +67,15 @@ class Buffer : public ViewOperations<Buffer> {
 /// Shapes: any; order F lays the first dimension densest, A and K mean C.
 /// Throws: InvalidArgument for a bad shape, no dtype, or packed elements that do not fill bytes; BufferError for a
 ///         device that this build does not have; std::bad_alloc.
-Buffer empty(std::span<const int64_t> shape, DType dtype, Order order = Order::C, Device device = {});
+[[nodiscard]] Buffer empty(std::span<const int64_t> shape, DType dtype, Order order = Order::C, Device device = {});
+[[nodiscard]] inline Buffer empty(std::initializer_list<int64_t> shape, DType dtype, Order order = Order::C,
+                                  Device device = {}) {
+  return empty(std::span(shape.begin(), shape.size()), dtype, order, device);
+}
 
 /// The same for any element type; `like` gives shape, itemsize, dtype, format and padding, and the order of axes: K
 /// as `kept_strides` (C with suboffsets); A is F if `like` is Fortran- and not C-contiguous, else C. Never read-only.
 /// Throws: as `empty`; TypeMismatch for elements that hold references.
-Buffer empty_like(const BufferView& like, Order order = Order::K, Device device = {});
+[[nodiscard]] Buffer empty_like(const BufferView& like, Order order = Order::K, Device device = {});
 
 }  // namespace strideport

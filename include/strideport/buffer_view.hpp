@@ -51,11 +51,11 @@ class BufferView {
   /// Throws: InvalidArgument naming rule and value: ndim over 64, negative extent or itemsize, an overflow, an
   ///         element outside `memory` or past the end of the address space, dtype or format of another size than
   ///         itemsize, nullptr with elements, packed sub-byte elements that do not fill bytes.
-  static BufferView create(const ViewSpec& spec);
+  [[nodiscard]] static BufferView create(const ViewSpec& spec);
 
   /// A C-contiguous view of typed memory; const T makes it read-only.
   template <class T>
-  static BufferView of(T* data, std::span<const int64_t> shape, std::span<const int64_t> strides = {}) {
+  [[nodiscard]] static BufferView of(T* data, std::span<const int64_t> shape, std::span<const int64_t> strides = {}) {
     ViewSpec spec;
     spec.buf = const_cast<std::remove_cv_t<T>*>(data);
     spec.shape = shape;
@@ -67,7 +67,8 @@ class BufferView {
     return create(spec);
   }
   template <class T>
-  static BufferView of(T* data, std::initializer_list<int64_t> shape, std::initializer_list<int64_t> strides = {}) {
+  [[nodiscard]] static BufferView of(T* data, std::initializer_list<int64_t> shape,
+                                     std::initializer_list<int64_t> strides = {}) {
     return of(data, std::span(shape.begin(), shape.size()), std::span(strides.begin(), strides.size()));
   }
 

@@ -27,7 +27,7 @@ void copy(const BufferView& dst, const BufferView& src, StreamRef stream);
 void to_contiguous(std::span<std::byte> out, const BufferView& src, Order order, StreamRef stream);
 
 /// Counterpart of PyMemoryView_GetContiguous with a copy: a new Buffer in `order`; never a view.
-Buffer to_contiguous(const BufferView& src, Order order, StreamRef stream);
+[[nodiscard]] Buffer to_contiguous(const BufferView& src, Order order, StreamRef stream);
 
 /// Counterpart of PyBuffer_FromContiguous: fills dst from elements that lie in `order` (C or F; A as above).
 /// Throws: InvalidArgument unless in.size() == dst.len(); otherwise as `copy`.

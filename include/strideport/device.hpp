@@ -30,10 +30,10 @@ struct Device {
 };
 
 /// "cpu", "cuda:1", "cuda_host:0": the spelling that `parse_device` reads.
-std::string to_string(Device device);
+[[nodiscard]] std::string to_string(Device device);
 
 /// Reads "cpu", "cuda", "cuda:1", ... (no index means 0).
 /// Throws: InvalidArgument for an unknown name or a bad index.
-Device parse_device(std::string_view text);
+[[nodiscard]] Device parse_device(std::string_view text);
 
 }  // namespace strideport

@@ -1,7 +1,7 @@
 /// Element types that DLPack can name: `DType{code, bits, lanes}`, with DLPack's values.
 ///
 /// A DType says nothing of byte order or of fields: those are the business of `Format` (format.hpp). The two
-/// meet in one table, runtime/dtype.cpp.
+/// meet in one table, runtime/format_table.cpp; names are in runtime/dtype.cpp.
 #pragma once
 
 #include <complex>
@@ -58,16 +58,16 @@ struct DType {
 /// True if this code exists with this width, and lanes > 0: int and uint of 1, 2, 4, 8, 16, 32, 64 bits; float of
 /// 16, 32, 64, 128 (IEEE binary128, never x86's long double); complex of 32, 64, 128; bool of 8; bfloat of 16; the
 /// float8s, float6s and float4 of their own; handles of 64.
-bool is_known(DType dtype) noexcept;
+[[nodiscard]] bool is_known(DType dtype) noexcept;
 
 /// NumPy's and ml_dtypes' name: "float32", "bfloat16", "float8_e4m3fn", "int4"; "float32x4" with lanes;
 /// "none" for no DType, "dtype(code=0, bits=24, lanes=1)" for one that is not known.
-std::string to_string(DType dtype);
+[[nodiscard]] std::string to_string(DType dtype);
 
 /// Reads what `to_string` writes, NumPy's aliases ("half", "double", "intp", "bool_", ...) and the sized letters of
 /// its type strings ("f4", "u1", "c16"). Not "longdouble": its format is 'g'.
 /// Throws: InvalidArgument naming the text for a name that is none.
-DType parse_dtype(std::string_view name);
+[[nodiscard]] DType parse_dtype(std::string_view name);
 
 /// The DType of a C++ arithmetic type, of std::complex, and of std::byte (uint8). A long double has one only where
 /// it is IEEE binary64 or binary128.

@@ -48,13 +48,13 @@ struct FormatField;
 /// One node of a parsed format: a scalar, or a structure with fields; with a shape, a sub-array of them.
 struct FormatItem {
   ItemKind kind = ItemKind::unsigned_integer;
-  char code = 'B';                    ///< the struct code, without Z ('f' for Zf and F); 'T' for structures; '&'; 'X'
-  ByteOrder order = kNativeOrder;     ///< of the bytes of one scalar; native where order means nothing
-  int64_t size = 1;                   ///< bytes of one scalar (8 for "8s") or one structure, without the sub-array
-  int64_t alignment = 1;              ///< bytes; 1 outside of '@'
-  int64_t count = 1;                  ///< length of s, p, u, w, t, x: "8s" has count 8 (size 8, one value)
-  std::vector<int64_t> shape;         ///< extents of a sub-array, "(2,3)i"; empty for none
-  std::vector<FormatField> fields;    ///< of a structure, in order of offset, padding left out
+  char code = 'B';                  ///< the struct code, without Z ('f' for Zf and F); 'T' for structures; '&'; 'X'
+  ByteOrder order = kNativeOrder;   ///< of the bytes of one scalar; native where order means nothing
+  int64_t size = 1;                 ///< bytes of one scalar (8 for "8s") or one structure, without the sub-array
+  int64_t alignment = 1;            ///< bytes; 1 outside of '@'
+  int64_t count = 1;                ///< length of s, p, u, w, t, x: "8s" has count 8 (size 8, one value)
+  std::vector<int64_t> shape;       ///< extents of a sub-array, "(2,3)i"; empty for none
+  std::vector<FormatField> fields;  ///< of a structure, in order of offset, padding left out
   std::shared_ptr<const FormatItem> target;  ///< what & points at
 
   /// Units: bytes of the whole item: size times the sub-array's extents.
@@ -66,7 +66,7 @@ struct FormatItem {
 /// A member of a structure. `repeat` > 1 is that many values side by side: "3i" without a name, or "iii". With a name,
 /// "3i:x:" is a sub-array of shape (3,), as NumPy has it.
 struct FormatField {
-  std::string name;  ///< empty for none
+  std::string name;    ///< empty for none
   int64_t offset = 0;  ///< bytes from the start of the structure
   int64_t repeat = 1;
   FormatItem item;
@@ -79,7 +79,7 @@ class Format {
 
   /// Cost:   linear in the text; nothing allocated for one native scalar.
   /// Throws: InvalidArgument naming the position and what was expected there.
-  static Format parse(std::string_view text);
+  [[nodiscard]] static Format parse(std::string_view text);
 
   /// What an exporter means that says `text` and `itemsize`: the reading of the text whose size is `itemsize`
   /// (members aligned or not, structures padded at their end or not, 'u' as UCS-2 or wchar_t), else `opaque`;
@@ -87,13 +87,13 @@ class Format {
   /// Anything that parses a kept text again needs this too: `parse` of it may have another size.
   /// Cost:   as `parse`, up to four times where sizes differ.
   /// Throws: InvalidArgument for a negative itemsize.
-  static Format parse_for(std::string_view text, int64_t itemsize);
+  [[nodiscard]] static Format parse_for(std::string_view text, int64_t itemsize);
 
   /// The native format of a DType; empty where PEP 3118 cannot spell it (bfloat16, float8, int4, lanes > 1, ...).
-  static Format of(DType dtype) noexcept;
+  [[nodiscard]] static Format of(DType dtype) noexcept;
 
   /// `itemsize` bytes without meaning, keeping the producer's text (ctypes bit-fields, wrong itemsizes).
-  static Format opaque(std::string_view text, int64_t itemsize);
+  [[nodiscard]] static Format opaque(std::string_view text, int64_t itemsize);
 
   explicit operator bool() const noexcept { return data_ != nullptr; }
 
@@ -122,6 +122,6 @@ class Format {
 };
 
 /// Counterpart of PyBuffer_SizeFromFormat. Units: bytes. Throws: InvalidArgument as `Format::parse`.
-int64_t size_from_format(std::string_view text);
+[[nodiscard]] int64_t size_from_format(std::string_view text);
 
 }  // namespace strideport

@@ -25,7 +25,7 @@ struct OffsetBounds {
 
 /// Product of the extents: 1 for no dimension; 0 where one of them is 0, however large the others are.
 /// Throws: InvalidArgument for a negative extent or a product over int64.
-int64_t element_count(std::span<const int64_t> shape);
+[[nodiscard]] int64_t element_count(std::span<const int64_t> shape);
 
 /// Counterpart of PyBuffer_FillContiguousStrides. Shapes: `strides` has shape.size() entries.
 /// Order A and K mean C here. In an empty shape, strides wider than the extent of 0 are 0, as CPython writes them.
@@ -40,15 +40,17 @@ void kept_strides(std::span<const int64_t> shape, std::span<const int64_t> strid
 
 /// Counterpart of PyBuffer_IsContiguous without suboffsets. Empty shapes are contiguous in every order. K asks
 /// whether the elements fill one gapless block, dimensions in any order and strides of any sign.
-bool is_contiguous(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t itemsize, Order order);
+[[nodiscard]] bool is_contiguous(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t itemsize,
+                                 Order order);
 
 /// The bytes that a layout can reach; {0, 0} for an empty one.
 /// Throws: InvalidArgument where an offset, or the distance of two elements, overflows int64.
-OffsetBounds offset_bounds(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t itemsize);
+[[nodiscard]] OffsetBounds offset_bounds(std::span<const int64_t> shape, std::span<const int64_t> strides,
+                                         int64_t itemsize);
 
 /// True if two different indices of one layout share a byte.
 /// Cost: sorts the strides, which settles ordinary layouts; interleaved ones are searched, within a fixed bound
 ///       of work, past which up to 2^20 elements are looked at one by one, and for more the answer is true.
-bool overlaps_itself(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t itemsize);
+[[nodiscard]] bool overlaps_itself(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t itemsize);
 
 }  // namespace strideport

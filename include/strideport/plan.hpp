@@ -88,11 +88,11 @@ class PlanDims {
 /// stride and both addresses are multiples of it.
 struct CopyPlan {
   Strategy strategy = Strategy::nothing;
-  int unit = 1;                 ///< bytes moved at a time: 1, 2, 4, 8 or 16
-  PlanDims dims;                ///< of one block, if indirect
-  int64_t dst_offset = 0;       ///< bytes from dst.buf() (from a block's start, if indirect) to the first unit
+  int unit = 1;            ///< bytes moved at a time: 1, 2, 4, 8 or 16
+  PlanDims dims;           ///< of one block, if indirect
+  int64_t dst_offset = 0;  ///< bytes from dst.buf() (from a block's start, if indirect) to the first unit
   int64_t src_offset = 0;
-  int64_t bytes = 0;            ///< payload: bytes read, and again bytes written; 0 for nothing
+  int64_t bytes = 0;  ///< payload: bytes read, and again bytes written; 0 for nothing
   int64_t temporary_bytes = 0;
   int64_t blocks = 1;           ///< times that `dims` are done: over 1 only if indirect
   bool offsets_fit_32 = false;  ///< every byte offset from the first unit fits a signed 32-bit number
@@ -104,15 +104,15 @@ struct CopyPlan {
 /// Throws: InvalidArgument if shapes (unit dims dropped), element types or sizes differ, or dst overlaps itself;
 ///         ReadOnly; TypeMismatch for formats with references; BufferError for memory of a device that this build
 ///         cannot reach. What row pointers lead to is checked by `copy`, not here.
-CopyPlan plan_copy(const BufferView& dst, const BufferView& src);
+[[nodiscard]] CopyPlan plan_copy(const BufferView& dst, const BufferView& src);
 
 /// The plan in words, and why a view would not have done. A line a fact, for people.
 /// Throws: as `plan_copy`.
-std::string explain(const BufferView& dst, const BufferView& src);
-std::string to_string(Strategy strategy);
+[[nodiscard]] std::string explain(const BufferView& dst, const BufferView& src);
+[[nodiscard]] std::string to_string(Strategy strategy);
 
 /// The dimensions as two layouts, `(4,8):(8,1)`: extents, then strides in bytes, of dst or of src.
-std::string dst_layout(const CopyPlan& plan);
-std::string src_layout(const CopyPlan& plan);
+[[nodiscard]] std::string dst_layout(const CopyPlan& plan);
+[[nodiscard]] std::string src_layout(const CopyPlan& plan);
 
 }  // namespace strideport

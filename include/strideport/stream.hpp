@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "strideport/error.hpp"
+
 namespace strideport {
 
 /// Borrows a stream by its handle; never owns, synchronises or destroys one. There is no conversion from an
@@ -15,14 +17,20 @@ class StreamRef {
   static constexpr StreamRef legacy_default() noexcept { return StreamRef(1); }
   /// The per-thread default stream (handle 2). It names another stream on another thread.
   static constexpr StreamRef per_thread_default() noexcept { return StreamRef(2); }
-  static constexpr StreamRef from_handle(uintptr_t handle) noexcept { return StreamRef(handle); }
+  /// Throws: InvalidArgument for 0, which means one default stream or the other, depending on how code was compiled.
+  static constexpr StreamRef from_handle(uintptr_t handle) {
+    if (handle == kHost) {
+      throw InvalidArgument("stream handle 0 is ambiguous: say StreamRef::legacy_default() or per_thread_default()");
+    }
+    return StreamRef(handle);
+  }
 
   constexpr bool is_host() const noexcept { return handle_ == kHost; }
   constexpr uintptr_t handle() const noexcept { return handle_; }
   friend constexpr bool operator==(StreamRef, StreamRef) = default;
 
  private:
-  static constexpr uintptr_t kHost = ~uintptr_t{0};
+  static constexpr uintptr_t kHost = 0;  // no handle that `from_handle` takes
   constexpr explicit StreamRef(uintptr_t handle) noexcept : handle_(handle) {}
   uintptr_t handle_;
 };

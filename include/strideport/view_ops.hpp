@@ -24,73 +24,84 @@ struct Slice {
 /// Restricts one axis. Bounds are clipped as Python clips them; a negative step reverses.
 /// Throws: InvalidArgument for step 0; OutOfRange for a bad axis (negative ones count from the end);
 ///         BufferError where a suboffset would become negative.
-BufferView slice(const BufferView& view, int axis, const Slice& range);
+[[nodiscard]] BufferView slice(const BufferView& view, int axis, const Slice& range);
 
 /// Fixes one axis at an index (negative counts from the end) and drops it. Reads a row pointer where the axis is
 /// the first indirect one. Throws: OutOfRange; BufferError where two dereferences would have to merge.
-BufferView index(const BufferView& view, int axis, int64_t position);
+[[nodiscard]] BufferView index(const BufferView& view, int axis, int64_t position);
 
 /// Reverses one axis.
-BufferView flip(const BufferView& view, int axis);
+[[nodiscard]] BufferView flip(const BufferView& view, int axis);
 
 /// Reorders axes: axis i of the result is `axes[i]` of the view. Throws: InvalidArgument unless a permutation;
 /// BufferError where an axis would cross an indirect one.
-BufferView permute(const BufferView& view, std::span<const int> axes);
+[[nodiscard]] BufferView permute(const BufferView& view, std::span<const int> axes);
+[[nodiscard]] inline BufferView permute(const BufferView& view, std::initializer_list<int> axes) {
+  return permute(view, std::span(axes.begin(), axes.size()));
+}
 
 /// `permute` with all axes reversed.
-BufferView transpose(const BufferView& view);
+[[nodiscard]] BufferView transpose(const BufferView& view);
 
 /// Broadcasts as NumPy does: new axes in front, extents of 1 repeated with stride 0. The result is read-only where
 /// elements repeat. Throws: InvalidArgument naming the axis that fits neither, or where the result overflows.
-BufferView expand(const BufferView& view, std::span<const int64_t> shape);
+[[nodiscard]] BufferView expand(const BufferView& view, std::span<const int64_t> shape);
+[[nodiscard]] inline BufferView expand(const BufferView& view, std::initializer_list<int64_t> shape) {
+  return expand(view, std::span(shape.begin(), shape.size()));
+}
 
 /// Drops one axis of extent 1, or all of them. Throws: InvalidArgument if the axis is longer; otherwise as `index`.
-BufferView squeeze(const BufferView& view, std::optional<int> axis = std::nullopt);
+[[nodiscard]] BufferView squeeze(const BufferView& view, std::optional<int> axis = std::nullopt);
 
 /// Adds an axis of extent 1 and stride 0; in the result it is axis `axis` (negative counts from the end, -1 appends).
-BufferView unsqueeze(const BufferView& view, int axis);
+[[nodiscard]] BufferView unsqueeze(const BufferView& view, int axis);
 
 /// Same elements in C order under another shape, one extent may be -1. Indirect axes of extent 1 are resolved as by
 /// `squeeze`. Throws: InvalidArgument if the counts differ; BufferError where no strides express it (then
 /// `.contiguous()` first).
-BufferView reshape(const BufferView& view, std::span<const int64_t> shape);
+[[nodiscard]] BufferView reshape(const BufferView& view, std::span<const int64_t> shape);
+[[nodiscard]] inline BufferView reshape(const BufferView& view, std::initializer_list<int64_t> shape) {
+  return reshape(view, std::span(shape.begin(), shape.size()));
+}
 
 /// Reads the same bytes as another element type; where the size changes, the last axis is rescaled. Empty is fine. A
 /// sub-byte dtype whose lanes do not fill bytes is taken as padded.
 /// Throws: TypeMismatch, as memoryview.cast, for formats with references and where the size changes but the last axis
 ///         is not dense, has bytes that do not divide, or does not exist; InvalidArgument if format and dtype differ
 ///         in size or are both empty.
-BufferView cast(const BufferView& view, const Format& format, DType dtype);
-BufferView cast(const BufferView& view, DType dtype);
-BufferView cast(const BufferView& view, const Format& format);
+[[nodiscard]] BufferView cast(const BufferView& view, const Format& format, DType dtype);
+[[nodiscard]] BufferView cast(const BufferView& view, DType dtype);
+[[nodiscard]] BufferView cast(const BufferView& view, const Format& format);
 
 /// The same view, read-only.
-BufferView toreadonly(const BufferView& view);
+[[nodiscard]] BufferView toreadonly(const BufferView& view);
 
 /// The operations as members, for a class with `view()` and `rebind(BufferView)`.
 template <class Self>
 class ViewOperations {
  public:
-  Self slice(int axis, const Slice& range) const { return re(strideport::slice(v(), axis, range)); }
-  Self index(int axis, int64_t position) const { return re(strideport::index(v(), axis, position)); }
-  Self flip(int axis) const { return re(strideport::flip(v(), axis)); }
-  Self permute(std::span<const int> axes) const { return re(strideport::permute(v(), axes)); }
-  Self permute(std::initializer_list<int> axes) const { return permute(std::span(axes.begin(), axes.size())); }
-  Self transpose() const { return re(strideport::transpose(v())); }
-  Self expand(std::span<const int64_t> shape) const { return re(strideport::expand(v(), shape)); }
-  Self expand(std::initializer_list<int64_t> shape) const { return expand(std::span(shape.begin(), shape.size())); }
-  Self squeeze(std::optional<int> axis = std::nullopt) const { return re(strideport::squeeze(v(), axis)); }
-  Self unsqueeze(int axis) const { return re(strideport::unsqueeze(v(), axis)); }
-  Self reshape(std::span<const int64_t> shape) const { return re(strideport::reshape(v(), shape)); }
-  Self reshape(std::initializer_list<int64_t> shape) const { return reshape(std::span(shape.begin(), shape.size())); }
-  Self cast(DType dtype) const { return re(strideport::cast(v(), dtype)); }
-  Self cast(const Format& format) const { return re(strideport::cast(v(), format)); }
-  Self toreadonly() const { return re(strideport::toreadonly(v())); }
+  [[nodiscard]] Self slice(int axis, const Slice& range) const { return re(strideport::slice(v(), axis, range)); }
+  [[nodiscard]] Self index(int axis, int64_t position) const { return re(strideport::index(v(), axis, position)); }
+  [[nodiscard]] Self flip(int axis) const { return re(strideport::flip(v(), axis)); }
+  [[nodiscard]] Self permute(std::span<const int> axes) const { return re(strideport::permute(v(), axes)); }
+  [[nodiscard]] Self permute(std::initializer_list<int> axes) const { return re(strideport::permute(v(), axes)); }
+  [[nodiscard]] Self transpose() const { return re(strideport::transpose(v())); }
+  [[nodiscard]] Self expand(std::span<const int64_t> shape) const { return re(strideport::expand(v(), shape)); }
+  [[nodiscard]] Self expand(std::initializer_list<int64_t> shape) const { return re(strideport::expand(v(), shape)); }
+  [[nodiscard]] Self squeeze(std::optional<int> axis = std::nullopt) const {
+    return re(strideport::squeeze(v(), axis));
+  }
+  [[nodiscard]] Self unsqueeze(int axis) const { return re(strideport::unsqueeze(v(), axis)); }
+  [[nodiscard]] Self reshape(std::span<const int64_t> shape) const { return re(strideport::reshape(v(), shape)); }
+  [[nodiscard]] Self reshape(std::initializer_list<int64_t> shape) const { return re(strideport::reshape(v(), shape)); }
+  [[nodiscard]] Self cast(DType dtype) const { return re(strideport::cast(v(), dtype)); }
+  [[nodiscard]] Self cast(const Format& format) const { return re(strideport::cast(v(), format)); }
+  [[nodiscard]] Self toreadonly() const { return re(strideport::toreadonly(v())); }
 
  private:
   const Self& self() const { return static_cast<const Self&>(*this); }
   const BufferView& v() const { return self().view(); }
-  Self re(BufferView view) const { return self().rebind(std::move(view)); }
+  [[nodiscard]] Self re(BufferView view) const { return self().rebind(std::move(view)); }
 };
 
 }  // namespace strideport
