@@ -39,7 +39,7 @@ Buffer Buffer::rebind(BufferView view) const {
 Buffer empty(std::span<const int64_t> shape, DType dtype, Order order, Device device) {
   check_device(device);
   if (!dtype) throw InvalidArgument("empty needs a dtype; for an element type that only a format names use empty_like");
-  if (shape.size() > kMaxNdim) throw InvalidArgument("ndim is " + std::to_string(shape.size()) + "; at most 64");
+  check_ndim(shape.size());
   check_element_type({}, dtype);
   if (leaves_bits(dtype)) {
     throw InvalidArgument("packed elements of dtype " + to_string(dtype) +

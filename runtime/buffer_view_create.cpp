@@ -17,8 +17,7 @@ constexpr int64_t kPointerSize = sizeof(void*);
 
 void check_ranks(const ViewSpec& spec) {
   const size_t ndim = spec.shape.size();
-  if (ndim > kMaxNdim)
-    throw InvalidArgument("ndim is " + std::to_string(ndim) + "; at most 64 dimensions are supported");
+  check_ndim(ndim);
   const auto same_rank = [&](std::span<const int64_t> values, const char* name) {
     if (values.empty() || values.size() == ndim) return;
     throw InvalidArgument(std::string(name) + " " + tuple_text(values) + " and shape " + tuple_text(spec.shape) +

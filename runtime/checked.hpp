@@ -1,10 +1,12 @@
 /// int64 arithmetic that refuses to overflow. Sizes, strides and offsets that come from outside go through here.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
 #include "strideport/error.hpp"
+#include "strideport/layout.hpp"
 
 namespace strideport {
 
@@ -21,6 +23,12 @@ namespace strideport {
 [[noreturn]] inline void throw_overflow(const char* what, int64_t a, const char* sign, int64_t b) {
   throw InvalidArgument(std::string(what) + " overflows int64: " + std::to_string(a) + " " + sign + " " +
                         std::to_string(b));
+}
+
+/// Throws: InvalidArgument for more dimensions than a view can have.
+inline void check_ndim(size_t ndim) {
+  if (ndim <= static_cast<size_t>(kMaxNdim)) return;
+  throw InvalidArgument("ndim is " + std::to_string(ndim) + "; at most 64 dimensions are supported");
 }
 
 /// Throws: InvalidArgument, "<what> overflows int64: a + b".

@@ -15,8 +15,8 @@ void check_element_type(const Format& format, DType dtype) {
   }
   if (!format || format.dtype() == dtype) return;
   throw InvalidArgument("format '" + format.text() + "' is " +
-                        (format.dtype() ? "of dtype " + to_string(format.dtype()) : "no dtype's") +
-                        ", but dtype is " + to_string(dtype) + "; give one of the two, or give both alike");
+                        (format.dtype() ? "of dtype " + to_string(format.dtype()) : "no dtype's") + ", but dtype is " +
+                        to_string(dtype) + "; give one of the two, or give both alike");
 }
 
 }  // namespace strideport

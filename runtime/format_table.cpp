@@ -1,5 +1,7 @@
 #include "runtime/format_table.hpp"
 
+#include <bit>
+#include <iterator>
 #include <limits>
 
 namespace strideport {
@@ -94,39 +96,77 @@ const FormatCode* find_code(std::string_view text, int& length) noexcept {
   return kIndex.plain[letter(0)];
 }
 
-bool long_double_is_quad() noexcept { return std::numeric_limits<long double>::digits == 113; }
+namespace {
 
-DType dtype_of_item(const FormatItem& item) noexcept {
-  if (!item.shape.empty() || item.order != kNativeOrder) return {};
-  const auto bits = static_cast<uint8_t>(8 * item.size);
-  switch (item.kind) {
-    case K::integer: return {TypeCode::integer, bits, 1};
-    case K::unsigned_integer: return {TypeCode::unsigned_integer, bits, 1};
-    case K::boolean: return {TypeCode::boolean, bits, 1};
-    case K::floating:
-      if (item.code == 'g' && !long_double_is_quad()) return {};
-      return {TypeCode::floating, bits, 1};
-    case K::complex:
-      // 256 bits do not fit into DLPack's eight.
-      return item.size > 16 ? DType{} : DType{TypeCode::complex, bits, 1};
-    default: return {};
+constexpr bool kQuadLongDouble = std::numeric_limits<long double>::digits == 113;
+
+// The one table of DTypes that PEP 3118 can spell, in native byte order; read both ways.
+struct DTypeRow {
+  DType dtype;
+  std::string_view code;
+};
+constexpr DTypeRow kDTypes[] = {
+    {{TypeCode::integer, 8}, "b"},
+    {{TypeCode::integer, 16}, "h"},
+    {{TypeCode::integer, 32}, "i"},
+    {{TypeCode::integer, 64}, "q"},
+    {{TypeCode::unsigned_integer, 8}, "B"},
+    {{TypeCode::unsigned_integer, 16}, "H"},
+    {{TypeCode::unsigned_integer, 32}, "I"},
+    {{TypeCode::unsigned_integer, 64}, "Q"},
+    {{TypeCode::floating, 16}, "e"},
+    {{TypeCode::floating, 32}, "f"},
+    {{TypeCode::floating, 64}, "d"},
+    {{TypeCode::floating, 128}, kQuadLongDouble ? "g" : ""},  // elsewhere g is 80 bits in 16 bytes
+    {{TypeCode::complex, 32}, "Ze"},
+    {{TypeCode::complex, 64}, "Zf"},
+    {{TypeCode::complex, 128}, "Zd"},
+    {{TypeCode::boolean, 8}, "?"},
+};
+
+// By code and by log2 of the bytes: exports ask once an element type, so no search.
+struct DTypeIndex {
+  std::string_view code[8][5];
+};
+
+constexpr size_t width_index(int bytes) {
+  return static_cast<size_t>(std::bit_width(static_cast<unsigned>(bytes)) - 1);
+}
+
+constexpr DTypeIndex make_dtype_index() {
+  DTypeIndex index;
+  for (const DTypeRow& row : kDTypes) {
+    index.code[static_cast<size_t>(row.dtype.code)][width_index(row.dtype.bits / 8)] = row.code;
+  }
+  return index;
+}
+
+constexpr DTypeIndex kDTypeIndex = make_dtype_index();
+
+TypeCode type_code_of(ItemKind kind) noexcept {
+  switch (kind) {
+    case K::integer: return TypeCode::integer;
+    case K::unsigned_integer: return TypeCode::unsigned_integer;
+    case K::boolean: return TypeCode::boolean;
+    case K::floating: return TypeCode::floating;
+    case K::complex: return TypeCode::complex;
+    default: return TypeCode::none;
   }
 }
 
+}  // namespace
+
+DType dtype_of_item(const FormatItem& item) noexcept {
+  if (!item.shape.empty() || item.order != kNativeOrder || item.size > 16) return {};
+  const DType dtype{type_code_of(item.kind), static_cast<uint8_t>(8 * item.size), 1};
+  return code_of_dtype(dtype).empty() ? DType{} : dtype;
+}
+
 std::string_view code_of_dtype(DType dtype) noexcept {
-  if (dtype.lanes != 1 || dtype.bits % 8 != 0) return {};
-  const int size = dtype.bits / 8;
-  const bool whole = size == 1 || size == 2 || size == 4 || size == 8;
-  switch (dtype.code) {
-    case TypeCode::integer: return !whole ? "" : size == 1 ? "b" : size == 2 ? "h" : size == 4 ? "i" : "q";
-    case TypeCode::unsigned_integer: return !whole ? "" : size == 1 ? "B" : size == 2 ? "H" : size == 4 ? "I" : "Q";
-    case TypeCode::boolean: return size == 1 ? "?" : "";
-    case TypeCode::floating:
-      if (size == 16) return long_double_is_quad() ? "g" : "";
-      return !whole || size == 1 ? "" : size == 2 ? "e" : size == 4 ? "f" : "d";
-    case TypeCode::complex: return size == 4 ? "Ze" : size == 8 ? "Zf" : size == 16 ? "Zd" : "";
-    default: return {};
-  }
+  const int bytes = dtype.bits / 8;
+  if (dtype.lanes != 1 || dtype.bits % 8 != 0 || !std::has_single_bit(static_cast<unsigned>(bytes))) return {};
+  const auto code = static_cast<size_t>(dtype.code);
+  return code < std::size(kDTypeIndex.code) ? kDTypeIndex.code[code][width_index(bytes)] : std::string_view();
 }
 
 }  // namespace strideport

@@ -29,7 +29,4 @@ DType dtype_of_item(const FormatItem& item) noexcept;
 /// The code, Z included, that spells a DType natively; empty for none.
 std::string_view code_of_dtype(DType dtype) noexcept;
 
-/// True where long double is IEEE binary128, which is what DLPack's float of 128 bits means.
-bool long_double_is_quad() noexcept;
-
 }  // namespace strideport

@@ -32,9 +32,7 @@ void check_extents(std::span<const int64_t> shape) {
 // What every layout has to keep to before its numbers are looked at. `strides` may be an output.
 void check_form(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t itemsize) {
   if (strides.size() != shape.size()) throw_lengths_differ(shape, strides);
-  if (shape.size() > kMaxNdim) {
-    throw InvalidArgument("ndim is " + std::to_string(shape.size()) + "; at most 64 dimensions are supported");
-  }
+  check_ndim(shape.size());
   if (itemsize < 0) {
     throw InvalidArgument("itemsize is " + std::to_string(itemsize) + "; it must not be negative");
   }
@@ -117,19 +115,14 @@ void kept_strides(std::span<const int64_t> shape, std::span<const int64_t> strid
   }
 }
 
-bool is_contiguous(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t itemsize,
-                   Order order) {
+bool is_contiguous(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t itemsize, Order order) {
   check_form(shape, strides, itemsize);
   if (itemsize == 0 || has_zero(shape)) return true;
   switch (order) {
-    case Order::C:
-      return is_dense(shape, strides, itemsize, false);
-    case Order::F:
-      return is_dense(shape, strides, itemsize, true);
-    case Order::A:
-      return is_dense(shape, strides, itemsize, false) || is_dense(shape, strides, itemsize, true);
-    case Order::K:
-      return is_gapless(shape, strides, itemsize);
+    case Order::C: return is_dense(shape, strides, itemsize, false);
+    case Order::F: return is_dense(shape, strides, itemsize, true);
+    case Order::A: return is_dense(shape, strides, itemsize, false) || is_dense(shape, strides, itemsize, true);
+    case Order::K: return is_gapless(shape, strides, itemsize);
   }
   return false;
 }

@@ -71,7 +71,7 @@ BufferView transpose(const BufferView& view) {
 
 BufferView expand(const BufferView& view, std::span<const int64_t> shape) {
   const auto rank = static_cast<size_t>(view.ndim());
-  if (shape.size() > kMaxNdim) throw InvalidArgument("ndim is " + std::to_string(shape.size()) + "; at most 64");
+  check_ndim(shape.size());
   if (shape.size() < rank) {
     throw InvalidArgument("shape " + tuple_text(shape) + " has fewer dimensions than the view's " +
                           tuple_text(view.shape()));
@@ -111,7 +111,7 @@ BufferView squeeze(const BufferView& view, std::optional<int> axis) {
 }
 
 BufferView unsqueeze(const BufferView& view, int axis) {
-  if (view.ndim() == kMaxNdim) throw InvalidArgument("ndim would be 65; at most 64 dimensions are supported");
+  check_ndim(view.shape().size() + 1);
   const auto at = static_cast<size_t>(checked_axis(axis, view.ndim() + 1));
   ViewBuilder builder(view, view.ndim() + 1, view.has_suboffsets());
   const auto insert = [at](std::span<const int64_t> from, std::span<int64_t> to, int64_t value) {

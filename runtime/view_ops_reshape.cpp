@@ -81,7 +81,7 @@ using Extents = std::array<int64_t, kMaxNdim>;
 
 // Copies `shape` into `storage`, the extent of -1 worked out.
 std::span<const int64_t> resolve_extents(const BufferView& view, std::span<const int64_t> shape, Extents& storage) {
-  if (shape.size() > kMaxNdim) throw InvalidArgument("ndim is " + std::to_string(shape.size()) + "; at most 64");
+  check_ndim(shape.size());
   const auto used = std::span(storage).first(shape.size());
   std::copy(shape.begin(), shape.end(), used.begin());
   const auto open = std::find(used.begin(), used.end(), -1);
