@@ -89,12 +89,11 @@ class MasterGuard {
   Py_buffer* master_;
 };
 
-/// What `.obj` shows: the exporter, and for a memoryview what that one shows, as memoryview(memoryview) does. Where that
-/// one shows nothing (memory of C code) it is the memoryview, which knows more than None.
+/// What `.obj` shows: the exporter, and for a memoryview what that one shows, as memoryview(memoryview) does.
 Ref shown_object(PyObject* object, const Py_buffer& master) {
   if (!PyMemoryView_Check(object)) return Ref::borrow(master.obj);
   Ref base = Ref::steal(checked(PyObject_GetAttrString(object, "obj")));
-  return base.get() == Py_None ? Ref::borrow(object) : std::move(base);
+  return base.get() == Py_None ? Ref() : std::move(base);
 }
 
 /// One request; null where it is refused with BufferError or ValueError, with the error left set.
