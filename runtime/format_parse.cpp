@@ -327,12 +327,19 @@ class Parser {
     if (!fields.empty() && field.name.empty() && field.item.shape.empty() && field.item.count == 1) {
       FormatField& last = fields.back();
       if (last.name.empty() && last.offset + last.repeat * last.item.total_size() == field.offset &&
-          repeatable(field.item) && same_meaning(last.item, field.item)) {
-        last.repeat += field.repeat;
+          repeatable(field.item) && same_meaning(last.item, field.item) && merge_repeats(last, field)) {
         return;
       }
     }
     fields.push_back(std::move(field));
+  }
+
+  // Values of no bytes are bounded by int64 alone: they may be too many for one field.
+  static bool merge_repeats(FormatField& into, const FormatField& more) noexcept {
+    int64_t sum = 0;
+    if (!try_add(into.repeat, more.repeat, sum)) return false;
+    into.repeat = sum;
+    return true;
   }
 
   static bool repeatable(const FormatItem& item) noexcept {

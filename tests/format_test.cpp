@@ -5,6 +5,7 @@
 #include <climits>
 #include <cstddef>
 #include <map>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -362,6 +363,14 @@ TEST(FormatErrors, OverflowsAreNamed) {
                            "(9223372036854775808)b", "2T{9223372036854775807x}"}) {
     EXPECT_NE(error_of(text).find("overflows int64"), std::string::npos) << text;
   }
+}
+
+TEST(Format, CountsOfValuesWithoutBytesDoNotOverflow) {
+  const Format format = Format::parse("9223372036854775807T{}9223372036854775807T{}");
+  EXPECT_EQ(format.itemsize(), 0);
+  ASSERT_EQ(format.item().fields.size(), 2u);
+  EXPECT_EQ(format.item().fields[1].repeat, std::numeric_limits<int64_t>::max());
+  EXPECT_TRUE(Format::parse(format.canonical()) == format);
 }
 
 TEST(FormatErrors, NestingIsLimitedTo64) {
