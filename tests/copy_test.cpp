@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <span>
 #include <vector>
 
@@ -154,6 +155,13 @@ TEST(Copy, RefusesTwoRowPointersToTheSameBytes) {
   EXPECT_EQ(memory, before);
 }
 
+bool leads_into(const BufferView& view, const Arena& arena) {
+  for (const uintptr_t address : testing::byte_addresses(view)) {
+    if (address - arena.begin() >= arena.memory.size()) return false;
+  }
+  return true;
+}
+
 // The question for each pair of columns would take a minute: all their ranges meet.
 TEST(Copy, TakesManyColumnPointersThatInterleave) {
   const int64_t rows = 5;
@@ -208,6 +216,57 @@ TEST(Copy, TakesColumnPointersFarApartThatInterleave) {
   std::vector<uint8_t> expected(matrix.size());
   expected[9] = 1, expected[90'009] = 2, expected[0] = 3, expected[90'000] = 4, expected[3] = 5, expected[90'003] = 6;
   EXPECT_TRUE(matrix == expected);
+}
+
+// Row 0 of dst lies on the pointer of row 1.
+TEST(Copy, ReadsRowPointersBeforeItWritesOverThem) {
+  const std::array<uint8_t, 8> first{1, 2, 3, 4, 5, 6, 7, 8};
+  std::array<uint8_t, 8> second{11, 12, 13, 14, 15, 16, 17, 18};
+  auto row = first;
+  std::vector<void*> pointers{row.data(), second.data()};
+  const BufferView src = rows_through(pointers, 8);
+  copy(BufferView::of(reinterpret_cast<uint8_t*>(pointers.data()) + 8, {2, 8}, {-8, 1}), src, StreamRef::host());
+  EXPECT_EQ(std::memcmp(&pointers[1], first.data(), 8), 0);
+  EXPECT_EQ(std::memcmp(&pointers[0], second.data(), 8), 0);
+
+  // Now through dst's own table, which is one of its rows.
+  std::vector<void*> own(3);
+  std::array<uint8_t, 16> out{};
+  own = {own.data() + 1, out.data(), out.data() + 8};
+  const uint8_t values[3][8] = {{1, 2, 3, 4, 5, 6, 7, 8}, {11, 12, 13, 14, 15, 16, 17, 18}, {21, 22, 23, 24, 25, 26, 27, 28}};
+  copy(rows_through(own, 8), BufferView::of(&values[0][0], {3, 8}), StreamRef::host());
+  EXPECT_EQ(std::memcmp(&own[1], values[0], 8), 0);
+  EXPECT_EQ(std::memcmp(out.data(), values[1], 16), 0);
+}
+
+// Tables and rows of both sides anywhere in one arena, so that anything may lie on anything.
+TEST(Copy, EqualsACopyThroughATemporaryWhereRowsAndPointersOverlap) {
+  Random random = testing::seeded_random("Copy.EqualsACopyThroughATemporaryWhereRowsAndPointersOverlap");
+  int copied = 0;
+  for (int round = 0; round < 20'000 && !HasFatalFailure(); ++round) {
+    const int64_t rows = pick(random, 1, 6);
+    const int64_t columns = pick(random, 1, 9);
+    Arena arena;
+    const int64_t size = pick(random, 200, 600);
+    arena.randomise(random, size);
+    const auto side = [&](int64_t stride) {
+      const int64_t table = pick(random, 0, size - 8 * rows);
+      for (int64_t row = 0; row < rows; ++row) {
+        const uintptr_t start = arena.begin() + static_cast<uintptr_t>(pick(random, 0, size - columns * stride));
+        std::memcpy(arena.memory.data() + table + 8 * row, &start, sizeof start);
+      }
+      return testing::view_at(arena.begin() + static_cast<uintptr_t>(table),
+                              {{rows, columns}, {8, stride}, {0, -1}}, 1);
+    };
+    const BufferView plain = testing::view_at(arena.begin(), {{rows, columns}, {columns, 1}, {}}, 1);
+    const int64_t which = pick(random, 1, 3);
+    const BufferView src = (which & 1) != 0 ? side(pick(random, 1, 12)) : plain;
+    const BufferView dst = (which & 2) != 0 ? side(pick(random, 1, 12)) : plain;
+    if (!leads_into(src, arena) || !leads_into(dst, arena)) continue;  // one table lay on the other
+    copy_and_compare(dst, arena, src);
+    ++copied;
+  }
+  EXPECT_GT(copied, 10'000);
 }
 
 TEST(Copy, RefusesNullRowPointersBeforeItWrites) {

@@ -1,7 +1,7 @@
 // Copies through row pointers. A first pass follows every pointer, so that a null one, or two rows of dst on the same
-// bytes, is refused before anything is written; it also learns whether rows of src and dst share bytes, in which case all
-// rows go through a temporary. Address ranges settle that for ordinary images; exact questions are asked only of rows
-// whose ranges meet.
+// bytes, is refused before anything is written. It also learns whether a row of dst meets a row of src or one of the row
+// pointers themselves: then all rows go through a temporary, and no pointer is followed again once dst is written to.
+// Hulls settle that for ordinary images.
 
 #include <algorithm>
 #include <limits>
@@ -47,20 +47,26 @@ class Blocks {
 
   int64_t count() const noexcept { return split_.blocks; }
 
-  // Calls visit(ends, number) for the blocks [begin, end), in order.
-  template <class Visit>
-  void each(int64_t begin, int64_t end, Visit&& visit) const {
+  // Calls visit(ends, number) for the blocks [begin, end), in order, and before that visit_pointer(range) for the place
+  // of each row pointer, of either side, that leads there.
+  template <class Visit, class VisitPointer>
+  void each(int64_t begin, int64_t end, Visit&& visit, VisitPointer&& visit_pointer) const {
     std::vector<int64_t> index(split_.extents.size());
     int64_t rest = begin;
     for (size_t i = index.size(); i-- > 0; rest /= split_.extents[i]) index[i] = rest % split_.extents[i];
     for (int64_t number = begin; number < end; ++number) {
-      visit(Ends{follow(split_.dst, dst_, index) + plan_.dst_offset, follow(split_.src, src_, index) + plan_.src_offset},
-            number);
+      std::byte* const to = follow(split_.dst, dst_, index, visit_pointer);
+      const std::byte* const from = follow(split_.src, src_, index, visit_pointer);
+      visit(Ends{to + plan_.dst_offset, from + plan_.src_offset}, number);
       for (size_t i = index.size(); i-- > 0;) {
         if (++index[i] < split_.extents[i]) break;
         index[i] = 0;
       }
     }
+  }
+  template <class Visit>
+  void each(int64_t begin, int64_t end, Visit&& visit) const {
+    each(begin, end, visit, [](Range) {});
   }
 
   Range dst_range(const Ends& ends) const noexcept {
@@ -73,12 +79,17 @@ class Blocks {
   }
 
  private:
+  // Tells `visit_pointer` where each pointer lies.
+  template <class VisitPointer>
   static std::byte* follow(const std::vector<ChainStep>& chain, const BufferView& view,
-                           const std::vector<int64_t>& index) {
+                           const std::vector<int64_t>& index, VisitPointer&& visit_pointer) {
     auto* at = static_cast<std::byte*>(view.buf());
     for (const ChainStep& step : chain) {
       if (step.loop >= 0) at += step.stride * index[static_cast<size_t>(step.loop)];
-      if (step.suboffset >= 0) at = static_cast<std::byte*>(follow_row_pointer(at, step.suboffset, view.device()));
+      if (step.suboffset < 0) continue;
+      const auto place = reinterpret_cast<uintptr_t>(at);
+      visit_pointer(Range{place, place + sizeof(void*)});
+      at = static_cast<std::byte*>(follow_row_pointer(at, step.suboffset, view.device()));
     }
     return at;
   }
@@ -114,37 +125,47 @@ bool any_meet(std::vector<Range> dst, std::vector<Range> src) {
   return false;
 }
 
-// Follows every pointer once. Returns true if the copy must go through a temporary.
-bool survey(const Blocks& blocks, const CopyPlan& plan, bool dst_indirect) {
+struct Survey {
+  std::vector<Ends> ends;  // of all blocks where the copy must go through a temporary
+  bool staged = false;
+};
+
+// Follows every pointer, before anything is written.
+Survey survey(const Blocks& blocks, const CopyPlan& plan, bool dst_indirect) {
   Range dst_hull;
-  Range src_hull;
+  Range read_hull;  // of what dst must not meet: src, and the pointers of both
   bool ascending = true;
   blocks.each(0, blocks.count(), [&](const Ends& ends, int64_t) {
     const Range row = blocks.dst_range(ends);
     ascending = ascending && row.begin >= dst_hull.end;
     dst_hull.include(row);
-    src_hull.include(blocks.src_range(ends));
-  });
+    read_hull.include(blocks.src_range(ends));
+  }, [&](Range place) { read_hull.include(place); });
+  Survey result;
   const bool check_rows = dst_indirect && !ascending;
-  const bool check_pairs = dst_hull.meets(src_hull);
-  if (!check_rows && !check_pairs) return false;
+  const bool check_pairs = dst_hull.meets(read_hull);
+  if (!check_rows && !check_pairs) return result;
   std::vector<Range> dst;
-  std::vector<Range> src;
+  std::vector<Range> read;
   blocks.each(0, blocks.count(), [&](const Ends& ends, int64_t) {
     dst.push_back(blocks.dst_range(ends));
-    if (check_pairs) src.push_back(blocks.src_range(ends));
+    if (!check_pairs) return;
+    read.push_back(blocks.src_range(ends));
+    result.ends.push_back(ends);
+  }, [&](Range place) {
+    if (check_pairs) read.push_back(place);
   });
   if (check_rows) refuse_shared_rows(plan, dst);
-  return check_pairs && any_meet(std::move(dst), std::move(src));
+  result.staged = check_pairs && any_meet(std::move(dst), std::move(read));
+  return result;
 }
 
-// Does `move(ends, number)` for all blocks, on as many threads as the bytes deserve.
-template <class MoveBlock>
-void for_all(const Blocks& blocks, int threads, MoveBlock&& move_block) {
-  if (threads == 1 || blocks.count() < threads) return blocks.each(0, blocks.count(), move_block);
+// Does `move_blocks(begin, end)` for all of `count` blocks, on as many threads as the bytes deserve.
+template <class MoveBlocks>
+void for_all(int64_t count, int threads, MoveBlocks&& move_blocks) {
+  if (threads == 1 || count < threads) return move_blocks(int64_t{0}, count);
   Pool::run(threads, [&](int part) {
-    blocks.each(begin_of_part(blocks.count(), threads, part), begin_of_part(blocks.count(), threads, part + 1),
-                move_block);
+    move_blocks(begin_of_part(count, threads, part), begin_of_part(count, threads, part + 1));
   });
 }
 
@@ -152,15 +173,17 @@ void for_all(const Blocks& blocks, int threads, MoveBlock&& move_block) {
 
 void run_indirect(const CopyPlan& plan, const BufferView& dst, const BufferView& src) {
   const Blocks blocks(plan, dst, src);
-  const bool staged = survey(blocks, plan, dst.has_suboffsets());
+  const Survey found = survey(blocks, plan, dst.has_suboffsets());
   const int threads = threads_for(plan.bytes);
   const int64_t block_bytes = plan.bytes / plan.blocks;
-  if (!staged) {
+  if (!found.staged) {
     // Few blocks of many bytes: the threads share each of them.
     const bool split_blocks = threads > 1 && blocks.count() < threads;
     const Move move{plan.dims.data(), plan.dims.size(), plan.unit, block_bytes};
-    for_all(blocks, threads, [&](const Ends& ends, int64_t) {
-      split_blocks ? execute(move, ends.dst, ends.src) : execute_serially(move, ends.dst, ends.src);
+    for_all(blocks.count(), threads, [&](int64_t begin, int64_t end) {
+      blocks.each(begin, end, [&](const Ends& ends, int64_t) {
+        split_blocks ? execute(move, ends.dst, ends.src) : execute_serially(move, ends.dst, ends.src);
+      });
     });
     return;
   }
@@ -170,11 +193,15 @@ void run_indirect(const CopyPlan& plan, const BufferView& dst, const BufferView&
   const std::unique_ptr<std::byte[]> temporary(new std::byte[static_cast<size_t>(plan.bytes)]);
   const Move gather{pack.at, pack.count, plan.unit, block_bytes};
   const Move scatter{unpack.at, unpack.count, plan.unit, block_bytes};
-  for_all(blocks, threads, [&](const Ends& ends, int64_t number) {
-    execute_serially(gather, temporary.get() + number * block_bytes, ends.src);
+  for_all(blocks.count(), threads, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      execute_serially(gather, temporary.get() + i * block_bytes, found.ends[static_cast<size_t>(i)].src);
+    }
   });
-  for_all(blocks, threads, [&](const Ends& ends, int64_t number) {
-    execute_serially(scatter, ends.dst, temporary.get() + number * block_bytes);
+  for_all(blocks.count(), threads, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      execute_serially(scatter, found.ends[static_cast<size_t>(i)].dst, temporary.get() + i * block_bytes);
+    }
   });
 }
 
