@@ -198,7 +198,7 @@ def test_ellipsis_and_none_inside_a_tuple_index():
     assert buffer[..., 1].tolist() == [1, 4] and buffer[1, ...].tolist() == [3, 4, 5]
     assert buffer[None, ...].shape == (1, 2, 3) and buffer[:, None].shape == (2, 1, 3)
     assert buffer[..., None].shape == (2, 3, 1) and buffer[(None,)].shape == (1, 2, 3)
-    with pytest.raises(IndexError):
+    with pytest.raises(TypeError):
         buffer[..., ...]
 
 
