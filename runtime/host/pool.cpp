@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
-#include <system_error>
+#include <new>
 #include <thread>
 
 namespace strideport::host {
@@ -24,7 +24,16 @@ struct Job {
   Call call;
   void* context;
   int parts;
-  std::exception_ptr error;
+  std::exception_ptr error;  // the first
+
+  std::exception_ptr do_part(int part) const noexcept {
+    try {
+      call(context, part);
+      return nullptr;
+    } catch (...) {
+      return std::current_exception();
+    }
+  }
 };
 
 class Workers {
@@ -53,7 +62,7 @@ class Workers {
   void start(int threads) noexcept {
     try {
       for (; threads_ < threads; ++threads_) std::thread([this] { serve(); }).detach();
-    } catch (const std::system_error&) {
+    } catch (...) {  // no thread to be had, or no memory for one
     }
   }
 
@@ -76,12 +85,7 @@ class Workers {
       Job& job = *job_;
       const int part = next_part_++;
       lock.unlock();
-      std::exception_ptr error;
-      try {
-        job.call(job.context, part);
-      } catch (...) {
-        error = std::current_exception();
-      }
+      std::exception_ptr error = job.do_part(part);
       lock.lock();
       if (error && !job.error) job.error = error;
       if (--left_ == 0) done_.notify_one();
@@ -102,26 +106,35 @@ std::atomic<Workers*> the_workers{nullptr};
 
 void forget_workers() noexcept { the_workers.store(nullptr, std::memory_order_relaxed); }
 
-Workers& workers() {
+// Null where there is no memory for them.
+Workers* workers() noexcept {
   static const int registered = pthread_atfork(nullptr, nullptr, forget_workers);
   static_cast<void>(registered);
   Workers* current = the_workers.load(std::memory_order_acquire);
-  if (current != nullptr) return *current;
-  auto* made = new Workers;
-  if (the_workers.compare_exchange_strong(current, made, std::memory_order_acq_rel)) return *made;
+  if (current != nullptr) return current;
+  auto* made = new (std::nothrow) Workers;
+  if (made == nullptr) return nullptr;
+  if (the_workers.compare_exchange_strong(current, made, std::memory_order_acq_rel)) return made;
   delete made;
-  return *current;
+  return current;
+}
+
+bool run_on_threads(Job& job) {
+  Workers* const threads = job.parts > 1 ? workers() : nullptr;
+  return threads != nullptr && threads->try_run(job);
 }
 
 }  // namespace
 
 void Pool::run_erased(int parts, Call call, void* context) {
   Job job{call, context, parts, nullptr};
-  if (parts > 1 && workers().try_run(job)) {
-    if (job.error) std::rethrow_exception(job.error);
-    return;
+  if (!run_on_threads(job)) {
+    for (int part = 0; part < parts; ++part) {
+      const std::exception_ptr error = job.do_part(part);
+      if (error && !job.error) job.error = error;
+    }
   }
-  for (int part = 0; part < parts; ++part) call(context, part);
+  if (job.error) std::rethrow_exception(job.error);
 }
 
 }  // namespace strideport::host

@@ -7,9 +7,9 @@ namespace strideport::host {
 
 class Pool {
  public:
-  /// Calls `task(part)` for every part in [0, parts), part 0 on this thread, and returns when all are done. Where the
-  /// threads are busy with another caller's copy, or cannot be started, this thread does all parts itself.
-  /// Throws: the first exception of a task, after all parts have ended.
+  /// Calls `task(part)` once for every part in [0, parts), on this thread and others, and returns when all are done.
+  /// Where the threads are busy with another caller's copy, or cannot be started, this thread does all parts itself.
+  /// Throws: the first exception of a task, after all parts were done; nothing of its own.
   template <class Task>
   static void run(int parts, Task&& task) {
     using Plain = std::remove_reference_t<Task>;
