@@ -62,26 +62,50 @@ std::string dims_line(const CopyPlan& plan) {
   return text + "\n";
 }
 
-// The axis on which the layouts part, or -1.
-int first_difference(const BufferView& dst, const BufferView& src) {
-  if (dst.ndim() != src.ndim()) return -1;
-  for (int axis = 0; axis < dst.ndim(); ++axis) {
-    const auto i = static_cast<size_t>(axis);
-    if (dst.shape()[i] > 1 && dst.strides()[i] != src.strides()[i]) return axis;
-  }
-  return -1;
+// An axis of dst and the axis of src that the planner matched it with.
+struct AxisPair {
+  int dst;
+  int src;
+};
+
+int next_axis(const BufferView& view, int axis) {
+  while (axis < view.ndim() && view.shape()[static_cast<size_t>(axis)] == 1) ++axis;
+  return axis;
 }
 
-std::string view_reason(const BufferView& dst, const BufferView& src, bool identical) {
-  if (identical) return "view: dst already is one of src";
+// The first pair of axes whose strides differ, of views whose shapes match; {-1, -1} where none do.
+AxisPair first_difference(const BufferView& dst, const BufferView& src) {
+  AxisPair at{next_axis(dst, 0), next_axis(src, 0)};
+  for (; at.dst < dst.ndim(); at = {next_axis(dst, at.dst + 1), next_axis(src, at.src + 1)}) {
+    if (dst.strides()[static_cast<size_t>(at.dst)] != src.strides()[static_cast<size_t>(at.src)]) return at;
+  }
+  return {-1, -1};
+}
+
+std::string difference_text(const BufferView& dst, const BufferView& src, AxisPair at) {
+  std::string text = "on axis " + std::to_string(at.dst) + " a stride of " +
+                     std::to_string(dst.strides()[static_cast<size_t>(at.dst)]) + " bytes where src has " +
+                     std::to_string(src.strides()[static_cast<size_t>(at.src)]);
+  if (at.src != at.dst) text += " on its axis " + std::to_string(at.src);
+  return text;
+}
+
+std::string view_reason(const CopyPlan& plan, const BufferView& dst, const BufferView& src) {
   if (dst.empty()) return "view: not needed, there are no elements";
-  if (src.has_suboffsets()) return "not a view: src reaches its elements through row pointers, dst has strides of its own";
-  if (dst.has_suboffsets()) return "not a view: dst reaches its elements through row pointers of its own";
-  const int axis = first_difference(dst, src);
-  if (axis < 0) return "not a view: dst has memory of its own; a view of src would have this same layout";
-  const auto i = static_cast<size_t>(axis);
-  return "not a view: dst has memory of its own, and on axis " + std::to_string(axis) + " a stride of " +
-         std::to_string(dst.strides()[i]) + " bytes where src has " + std::to_string(src.strides()[i]);
+  if (plan.strategy == Strategy::nothing) return "view: dst already is one of src";
+  if (dst.has_suboffsets() && src.has_suboffsets()) {
+    return "not a view: dst and src both reach their elements through row pointers, which are followed by the copy only";
+  }
+  if (src.has_suboffsets()) return "not a view: src reaches its elements through row pointers, dst has strides alone";
+  if (dst.has_suboffsets()) return "not a view: dst reaches its elements through row pointers, src has strides alone";
+  const bool shared = plan.strategy == Strategy::staged || plan.overlapping;
+  const AxisPair at = first_difference(dst, src);
+  if (at.dst >= 0) {
+    return std::string("not a view: dst ") + (shared ? "shares memory with src, but has " : "has memory of its own, and ") +
+           difference_text(dst, src, at);
+  }
+  if (shared) return "not a view: dst and src share memory and have one layout, but begin at different addresses";
+  return "not a view: dst has memory of its own; a view of src would have this same layout";
 }
 
 }  // namespace
@@ -116,9 +140,10 @@ std::string explain(const BufferView& dst, const BufferView& src) {
   if (plan.strategy != Strategy::nothing) text += dims_line(plan);
   text += "moves: " + count_text(plan.bytes, "byte") + " read, as many written\n";
   text += "temporary: " + (plan.temporary_bytes == 0 ? "none" : count_text(plan.temporary_bytes, "byte"));
-  if (plan.strategy == Strategy::indirect) text += ", unless rows of dst and src share bytes";
-  text += "\nthreads: " + std::to_string(plan.overlapping ? 1 : host::threads_for(plan.bytes)) + "\n";
-  return text + view_reason(dst, src, identical) + "\n";
+  if (plan.strategy == Strategy::indirect) text += ", unless rows of dst share bytes with src or with row pointers";
+  text += "\nthreads: " + std::to_string(plan.overlapping ? 1 : host::threads_for(plan.bytes));
+  text += "\nkernel launches: 0 (host)\n";
+  return text + view_reason(plan, dst, src) + "\n";
 }
 
 }  // namespace strideport

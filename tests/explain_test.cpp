@@ -33,6 +33,7 @@ TEST(Explain, DescribesATranspose) {
             "moves: 128 bytes read, as many written\n"
             "temporary: none\n"
             "threads: 1\n"
+            "kernel launches: 0 (host)\n"
             "not a view: dst has memory of its own, and on axis 0 a stride of 32 bytes where src has 4\n");
 }
 
@@ -45,6 +46,7 @@ TEST(Explain, SaysWhereAViewWouldHaveTheSameLayout) {
             "moves: 24 bytes read, as many written\n"
             "temporary: none\n"
             "threads: 1\n"
+            "kernel launches: 0 (host)\n"
             "not a view: dst has memory of its own; a view of src would have this same layout\n");
 }
 
@@ -57,7 +59,8 @@ TEST(Explain, CountsTheTemporaryOfAnOverlap) {
             "moves: 16 bytes read, as many written\n"
             "temporary: 16 bytes\n"
             "threads: 1\n"
-            "not a view: dst has memory of its own, and on axis 0 a stride of 8 bytes where src has 4\n");
+            "kernel launches: 0 (host)\n"
+            "not a view: dst shares memory with src, but has on axis 0 a stride of 8 bytes where src has 4\n");
 }
 
 TEST(Explain, SaysThatNothingMovesWithinOneView) {
@@ -68,6 +71,7 @@ TEST(Explain, SaysThatNothingMovesWithinOneView) {
             "moves: 0 bytes read, as many written\n"
             "temporary: none\n"
             "threads: 1\n"
+            "kernel launches: 0 (host)\n"
             "view: dst already is one of src\n");
 }
 
@@ -79,6 +83,7 @@ TEST(Explain, SaysThatEmptyViewsNeedNothing) {
             "moves: 0 bytes read, as many written\n"
             "temporary: none\n"
             "threads: 1\n"
+            "kernel launches: 0 (host)\n"
             "view: not needed, there are no elements\n");
 }
 
@@ -89,9 +94,45 @@ TEST(Explain, DescribesRowPointersWithoutFollowingThem) {
             "src: shape (5, 8), strides (8, 4), suboffsets (0, -1), itemsize 4, cpu\n"
             "dims: dst (8):(4) <- src (8):(4) in units of 4 bytes, 5 blocks each by memcpy\n"
             "moves: 160 bytes read, as many written\n"
-            "temporary: none, unless rows of dst and src share bytes\n"
+            "temporary: none, unless rows of dst share bytes with src or with row pointers\n"
             "threads: 1\n"
-            "not a view: src reaches its elements through row pointers, dst has strides of its own\n");
+            "kernel launches: 0 (host)\n"
+            "not a view: src reaches its elements through row pointers, dst has strides alone\n");
+}
+
+std::string last_line(const BufferView& dst, const BufferView& src) {
+  const std::string text = explain(dst, src);
+  const size_t end = text.size() - 1;
+  return text.substr(text.rfind('\n', end - 1) + 1, end - text.rfind('\n', end - 1) - 1);
+}
+
+TEST(Explain, ComparesTheAxesThatThePlanMatched) {
+  EXPECT_EQ(last_line(floats(kDst, {1, 3, 4}, {48, 16, 4}), floats(kSrc, {3, 4}, {4, 12})),
+            "not a view: dst has memory of its own, and on axis 1 a stride of 16 bytes where src has 4 on its axis 0");
+  EXPECT_EQ(last_line(floats(kDst, {3, 4}, {16, 4}), floats(kSrc, {3, 1, 4, 1}, {16, 7, 8, 9})),
+            "not a view: dst has memory of its own, and on axis 1 a stride of 4 bytes where src has 8 on its axis 2");
+  EXPECT_EQ(last_line(floats(kDst, {1, 3, 4}, {48, 16, 4}), floats(kSrc, {3, 4}, {16, 4})),
+            "not a view: dst has memory of its own; a view of src would have this same layout");
+}
+
+TEST(Explain, SaysWhereMemoryIsShared) {
+  EXPECT_EQ(last_line(floats(kDst + 4, {9}, {4}), floats(kDst, {9}, {4})),
+            "not a view: dst and src share memory and have one layout, but begin at different addresses");
+  EXPECT_EQ(last_line(floats(kDst, {3, 3}, {12, 4}), floats(kDst, {3, 3}, {4, 12})),
+            "not a view: dst shares memory with src, but has on axis 0 a stride of 12 bytes where src has 4");
+  EXPECT_EQ(last_line(floats(kDst, {9}, {8}), floats(kDst + 4, {9}, {8})),  // interleaved: no byte is shared
+            "not a view: dst has memory of its own; a view of src would have this same layout");
+}
+
+TEST(Explain, SaysWhichSideHasRowPointers) {
+  const BufferView plain = floats(kDst, {5, 8}, {32, 4});
+  const BufferView rows = floats(kSrc, {5, 8}, {8, 4}, {0, -1});
+  EXPECT_EQ(last_line(plain, rows),
+            "not a view: src reaches its elements through row pointers, dst has strides alone");
+  EXPECT_EQ(last_line(rows, plain),
+            "not a view: dst reaches its elements through row pointers, src has strides alone");
+  EXPECT_EQ(last_line(rows, rows),
+            "not a view: dst and src both reach their elements through row pointers, which are followed by the copy only");
 }
 
 TEST(Explain, CountsThreadsAsTheCopyUsesThem) {
