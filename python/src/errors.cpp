@@ -1,8 +1,11 @@
 #include "errors.hpp"
 
+#include <cxxabi.h>
+
 #include <exception>
 #include <new>
 
+#include "gil.hpp"
 #include "ref.hpp"
 #include "strideport/error.hpp"
 
@@ -54,6 +57,8 @@ void set_error_from_exception() noexcept {
     PyErr_NoMemory();
   } catch (const std::exception& error) {
     set_message(PyExc_RuntimeError, error.what());
+  } catch (const abi::__forced_unwind&) {
+    stay_for_ever();  // foreign code that we called met the end of the interpreter
   } catch (...) {
     PyErr_SetString(PyExc_RuntimeError, "strideport: unknown C++ exception");
   }

@@ -110,7 +110,7 @@ int current_stream(DLDeviceType device_type, int32_t, void** out) noexcept {
     *out = nullptr;
     return 0;
   }
-  const PyGILState_STATE gil = PyGILState_Ensure();
+  const PyGILState_STATE gil = ensure_gil();
   PyErr_Format(PyExc_BufferError, "DLPack device type %d: this build of Strideport has no device side",
                static_cast<int>(device_type));
   PyGILState_Release(gil);

@@ -6,6 +6,7 @@
 #include <atomic>
 
 #include "call_adapters.hpp"
+#include "gil.hpp"
 #include "methods.hpp"
 #include "object.hpp"
 #include "ref.hpp"
@@ -27,7 +28,7 @@ BufferObject* root_of(BufferObject* self) noexcept { return self->root != nullpt
 /// Deleter of a shared Buffer: any thread, with or without the GIL.
 void drop_shared(void* pointer) noexcept {
   if (exiting.load(std::memory_order_acquire) || Py_IsInitialized() == 0) return;  // leak: there is nobody to tell
-  const PyGILState_STATE gil = PyGILState_Ensure();
+  const PyGILState_STATE gil = ensure_gil();
   {
     const SavedError error;
     auto* root = static_cast<BufferObject*>(pointer);

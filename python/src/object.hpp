@@ -12,6 +12,7 @@
 #include <memory>
 #include <utility>
 
+#include "gil.hpp"
 #include "strideport/strideport.hpp"
 
 namespace strideport::python {
@@ -108,7 +109,7 @@ class GilRelease {
   static constexpr int64_t kThresholdBytes = 256 * 1024;
   explicit GilRelease(int64_t bytes) noexcept : saved_(bytes >= kThresholdBytes ? PyEval_SaveThread() : nullptr) {}
   ~GilRelease() {
-    if (saved_ != nullptr) PyEval_RestoreThread(saved_);
+    if (saved_ != nullptr) restore_thread(saved_);
   }
   GilRelease(const GilRelease&) = delete;
   GilRelease& operator=(const GilRelease&) = delete;
