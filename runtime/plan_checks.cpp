@@ -13,11 +13,13 @@ std::string element_text(const BufferView& view) {
   return std::to_string(view.itemsize()) + " bytes without a type";
 }
 
-// A format says more than a DType (byte order, fields), so it decides where both sides have one.
+// A format says more than a DType (byte order, fields), so it decides where both sides have one. A format without a
+// DType equals no element that has a DType alone, nor one that has neither.
 bool same_elements(const BufferView& dst, const BufferView& src) {
   if (dst.itemsize() != src.itemsize() || dst.padded() != src.padded()) return false;
   if (dst.format() && src.format()) return dst.format() == src.format();
-  return dst.dtype() == src.dtype();
+  if (!dst.format() && !src.format()) return dst.dtype() == src.dtype();
+  return dst.dtype() && dst.dtype() == src.dtype();
 }
 
 [[noreturn]] void throw_elements_differ(const BufferView& dst, const BufferView& src) {

@@ -292,6 +292,33 @@ TEST(CopyPlan, RefusesElementTypesThatDiffer) {
   expect_throws<InvalidArgument>([&] { return plan_copy(dst, BufferView::of(doubles, {4})); }, {"itemsize 4", "itemsize 8"});
 }
 
+BufferView typed(uintptr_t buf, const char* format, DType dtype) {
+  static constexpr int64_t kShape[] = {3};
+  ViewSpec spec;
+  spec.buf = reinterpret_cast<void*>(buf);
+  spec.shape = kShape;
+  spec.itemsize = 4;
+  spec.dtype = dtype;
+  if (format != nullptr) spec.format = Format::parse(format);
+  return BufferView::create(spec);
+}
+
+TEST(CopyPlan, RefusesTypedElementsAgainstUntypedOnes) {
+  const DType int32 = dtype_of<int32_t>();
+  const BufferView untyped = typed(kSrc, nullptr, {});
+  for (const char* format : {">i", "T{h:a:h:b:}"}) {
+    expect_throws<InvalidArgument>([&] { return plan_copy(typed(kDst, format, {}), untyped); },
+                                   {format, "src of 4 bytes without a type", "cast()"});
+    expect_throws<InvalidArgument>([&] { return plan_copy(untyped, typed(kDst, format, {})); }, {format});
+    expect_throws<InvalidArgument>([&] { return plan_copy(typed(kDst, format, {}), typed(kSrc, nullptr, int32)); },
+                                   {format, "'i'"});
+  }
+  expect_throws<InvalidArgument>([&] { return plan_copy(typed(kDst, nullptr, int32), untyped); }, {"'i'"});
+  EXPECT_EQ(plan_copy(untyped, typed(kDst, nullptr, {})).bytes, 12);
+  EXPECT_EQ(plan_copy(typed(kDst, "i", int32), typed(kSrc, nullptr, int32)).bytes, 12);
+  EXPECT_EQ(plan_copy(typed(kDst, nullptr, int32), typed(kSrc, "i", int32)).bytes, 12);
+}
+
 TEST(CopyPlan, TakesFormatsOfEqualMeaning) {
   ViewSpec spec;
   spec.buf = reinterpret_cast<void*>(kDst);

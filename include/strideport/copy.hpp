@@ -18,7 +18,8 @@ namespace strideport {
 /// Stream: work is enqueued on `stream`; host-to-host copies are done on return.
 /// Cost:   reads and writes src.len() bytes once; where the two overlap partly, a temporary of src.len() bytes.
 /// Throws: InvalidArgument if shapes or element types differ or dst overlaps itself; ReadOnly; TypeMismatch for
-///         elements with references. dst is untouched then.
+///         elements with references; BufferError for memory of a device that this build cannot reach, and for a null
+///         row pointer; std::bad_alloc for a temporary. dst is untouched then.
 void copy(const BufferView& dst, const BufferView& src, StreamRef stream);
 
 /// Counterpart of PyBuffer_ToContiguous: writes src's elements in `order` (C, F, or A: F if src is Fortran- and
@@ -27,6 +28,7 @@ void copy(const BufferView& dst, const BufferView& src, StreamRef stream);
 void to_contiguous(std::span<std::byte> out, const BufferView& src, Order order, StreamRef stream);
 
 /// Counterpart of PyMemoryView_GetContiguous with a copy: a new Buffer in `order`; never a view.
+/// Throws: as `copy`.
 [[nodiscard]] Buffer to_contiguous(const BufferView& src, Order order, StreamRef stream);
 
 /// Counterpart of PyBuffer_FromContiguous: fills dst from elements that lie in `order` (C or F; A as above).

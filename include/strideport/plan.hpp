@@ -95,12 +95,13 @@ struct CopyPlan {
   int64_t bytes = 0;  ///< payload: bytes read, and again bytes written; 0 for nothing
   int64_t temporary_bytes = 0;
   int64_t blocks = 1;           ///< times that `dims` are done: over 1 only if indirect
-  bool offsets_fit_32 = false;  ///< every byte offset from the first unit fits a signed 32-bit number
+  bool offsets_fit_32 = false;  ///< if true, every byte offset from the first unit fits a signed 32-bit number
   bool aligned = false;         ///< every address is a multiple of `unit`; false where row pointers decide
   bool overlapping = false;     ///< one block onto itself, shifted: moved in the order that keeps it right
 };
 
-/// Cost:   no allocation up to 8 dimensions after merging.
+/// Types:  two formats must be equal in meaning, else two DTypes; elements without either equal only each other.
+/// Cost:   no allocation up to 8 dimensions after merging; with suboffsets a few short vectors.
 /// Throws: InvalidArgument if shapes (unit dims dropped), element types or sizes differ, or dst overlaps itself;
 ///         ReadOnly; TypeMismatch for formats with references; BufferError for memory of a device that this build
 ///         cannot reach. What row pointers lead to is checked by `copy`, not here.
