@@ -52,7 +52,10 @@ PyObject* iterator_next(PyObject* object) noexcept {
     if (self->buffer == nullptr) return nullptr;
     if (self->position < self->length) {
       const Py_ssize_t position = self->position++;
-      if (!self->direct) return item_at(self->buffer, position);
+      if (!self->direct) {
+        const Ref kept = Ref::borrow(as_object(self->buffer));  // code that a collection runs may exhaust us
+        return item_at(as_buffer(kept.get()), position);
+      }
       const BufferView& view = live_view(self->buffer);
       return self->read(static_cast<const std::byte*>(view.buf()) + position * view.strides()[0]);
     }
@@ -118,8 +121,10 @@ PyTypeObject* make_iterator_type(PyObject* module) {
 
 Py_ssize_t length(BufferObject* self) {
   const BufferView& view = live_view(self);
-  if (view.ndim() == 0) raise(PyExc_TypeError, "0-dim memory has no length");
-  return static_cast<Py_ssize_t>(view.shape()[0]);
+  if (view.ndim() > 0) return static_cast<Py_ssize_t>(view.shape()[0]);
+  // As the memoryview of the Python that runs: a scalar had length 1 there before 3.12.
+  if (Py_Version < 0x030C0000) return 1;
+  raise(PyExc_TypeError, "0-dim memory has no length");
 }
 
 PyObject* iterate(BufferObject* self) {

@@ -134,20 +134,6 @@ def test_nan_is_unequal_in_every_format():
         assert sp.Buffer(array_) != sp.Buffer(array_.copy()), dtype
 
 
-# len of a 0-d buffer is TypeError on every Python version ---------------------------------------------------------
-
-
-def test_len_of_a_scalar_is_a_type_error():
-    view, buffer = pair(bytes(4), "i", ())
-    if sys.version_info < (3, 12):
-        assert len(view) == 1
-    else:
-        with pytest.raises(TypeError):
-            len(view)
-    with pytest.raises(TypeError, match="0"):
-        len(buffer)
-
-
 # count and index exist on every version ------------------------------------------------------------------------
 
 
