@@ -8,8 +8,8 @@
 namespace strideport::host {
 
 /// What one call of a kernel does. Source and destination share no byte of any element.
-/// Units: extents in items, strides and `item` in bytes; dst_column is positive. A transpose may have a negative dst_row,
-///        since it reads a reversed source forwards; src strides have any sign.
+/// Units: extents in items, strides and `item` in bytes; dst_column is positive, src strides have any sign. A
+///        transpose reads a reversed source forwards and then has a negative dst_row.
 struct Block {
   int64_t rows = 1;         ///< the outer dimension
   int64_t dst_row = 0;
