@@ -46,15 +46,17 @@ PyObject* wrap(ModuleState* state, Buffer buffer, PyObject* obj) {
 }
 
 PyObject* new_view(BufferObject* self, BufferView view) {
-  live_view(self);
-  BufferObject* result = allocate(Py_TYPE(as_object(self)));
+  // 3.11 may collect garbage inside of `allocate`, and a finaliser release `self`.
+  const LeaseHold hold(self);
   BufferObject* root = self->root != nullptr ? self->root : self;
+  const StreamRef stream = self->stream;
+  BufferObject* result = allocate(Py_TYPE(as_object(self)));
   Py_INCREF(as_object(root));
   result->root = root;
-  result->lease_ptr = self->lease_ptr;
+  result->lease_ptr = &root->lease;
   result->lease_ptr->users.fetch_add(1, std::memory_order_relaxed);
   result->view = std::move(view);
-  result->stream = self->stream;
+  result->stream = stream;
   return as_object(result);
 }
 
