@@ -13,7 +13,7 @@
 
 namespace strideport::python {
 
-void watch_for_exit(PyObject* module);
+void watch_for_exit();
 void end_lease(Lease& lease) noexcept;
 void drop_user(Lease& lease) noexcept;
 
@@ -47,9 +47,10 @@ PyMethodDef note_exit_definition = {"_note_exit", &note_exit, METH_NOARGS, nullp
 
 }  // namespace
 
-void watch_for_exit(PyObject* module) {
+void watch_for_exit() {
+  exiting.store(false, std::memory_order_release);  // an embedder may start the interpreter again
   const Ref atexit = Ref::steal(checked(PyImport_ImportModule("atexit")));
-  const Ref callback = Ref::steal(checked(PyCFunction_NewEx(&note_exit_definition, module, nullptr)));
+  const Ref callback = Ref::steal(checked(PyCFunction_NewEx(&note_exit_definition, nullptr, nullptr)));
   Ref::steal(checked(PyObject_CallMethod(atexit.get(), "register", "O", callback.get())));
 }
 

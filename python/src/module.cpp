@@ -9,12 +9,24 @@
 
 namespace strideport::python {
 
-void watch_for_exit(PyObject* module);  // lease.cpp
+void watch_for_exit();  // lease.cpp
 
 namespace {
 
+/// Deleters run on any thread and find their interpreter through PyGILState_Ensure, which knows the main one alone: in
+/// others it takes the wrong thread state, or (3.11) waits for the GIL that its caller holds.
+void require_main_interpreter() {
+  const int64_t id = PyInterpreterState_GetID(PyInterpreterState_Get());
+  if (id < 0) throw PythonError{};
+  if (id != 0) {
+    raise(PyExc_ImportError, "strideport works in the main interpreter alone, and this is sub-interpreter %lld",
+          static_cast<long long>(id));
+  }
+}
+
 int execute(PyObject* module) noexcept {
   return guarded(-1, [&] {
+    require_main_interpreter();
     ModuleState* state = state_of_module(module);
     state->device_error = checked(PyErr_NewExceptionWithDoc(
         "strideport.DeviceError", "A device or its driver failed, or this build has no such device.",
@@ -26,7 +38,7 @@ int execute(PyObject* module) noexcept {
     PyObject* type = reinterpret_cast<PyObject*>(state->buffer_type);
     if (PyModule_AddObjectRef(module, "Buffer", type) < 0) throw PythonError{};
     if (PyModule_AddFunctions(module, module_functions()) < 0) throw PythonError{};
-    watch_for_exit(module);
+    watch_for_exit();
     init_protocols(state, module);
     return 0;
   });

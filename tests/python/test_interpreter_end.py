@@ -33,3 +33,66 @@ COPIES = """
 def test_daemon_threads_inside_of_copies_do_not_abort_the_exit(threads):
     result = run_python(COPIES.format(threads=threads))
     assert (result.returncode, result.stderr) == (0, "")
+
+
+SUB_INTERPRETER = """
+import gc, sys, weakref
+import strideport as sp
+try:
+    import _interpreters as interpreters
+    other = interpreters.create("legacy")
+except ImportError:
+    import _xxsubinterpreters as interpreters
+    other = interpreters.create(isolated=False)
+
+code = f'''
+import sys
+sys.path[:0] = {sys.path!r}
+try:
+    import strideport
+except ImportError as error:
+    assert "main interpreter" in str(error), error
+else:
+    raise RuntimeError("imported")
+'''
+failure = interpreters.run_string(other, code)
+assert failure is None, failure
+interpreters.destroy(other)
+"""
+
+
+def test_a_sub_interpreter_is_refused_by_name():
+    assert run_python(SUB_INTERPRETER, PYTHONWARNINGS="ignore").stderr == ""
+
+
+def test_the_end_of_a_sub_interpreter_leaves_leases_of_the_main_one_alone():
+    result = run_python(
+        SUB_INTERPRETER
+        + """
+class Memory(bytearray):
+    pass
+
+memory = Memory(8)
+gone = weakref.ref(memory)
+capsule = sp.Buffer(memory).__dlpack__()
+del memory, capsule
+print(gone() is None)
+""",
+        PYTHONWARNINGS="ignore",
+    )
+    assert result.stdout.strip() == "True"
+
+
+def test_a_module_that_was_imported_again_leaves_the_first_one_to_the_collector():
+    result = run_python("""
+        import gc, sys, weakref
+        import strideport
+        first = weakref.ref(strideport.Buffer)
+        for name in [name for name in sys.modules if name.startswith("strideport")]:
+            del sys.modules[name]
+        del strideport
+        import strideport
+        gc.collect()
+        print(first() is None, strideport.Buffer(b"abc").tolist())
+    """)
+    assert result.stdout.strip() == "True [97, 98, 99]"
