@@ -24,8 +24,8 @@ std::string count_text(int64_t count, const char* noun) {
 }
 
 std::string view_line(const char* name, const BufferView& view) {
-  std::string text = std::string(name) + ": shape " + tuple_text(view.shape()) + ", strides " +
-                     tuple_text(view.strides());
+  std::string text =
+      std::string(name) + ": shape " + tuple_text(view.shape()) + ", strides " + tuple_text(view.strides());
   if (view.has_suboffsets()) text += ", suboffsets " + tuple_text(view.suboffsets());
   return text + ", itemsize " + std::to_string(view.itemsize()) + ", " + to_string(view.device()) + "\n";
 }
@@ -52,8 +52,8 @@ std::string strategy_line(const CopyPlan& plan, bool identical) {
 }
 
 std::string dims_line(const CopyPlan& plan) {
-  std::string text = "dims: dst " + dst_layout(plan) + " <- src " + src_layout(plan) + " in units of " +
-                     count_text(plan.unit, "byte");
+  std::string text =
+      "dims: dst " + dst_layout(plan) + " <- src " + src_layout(plan) + " in units of " + count_text(plan.unit, "byte");
   if (plan.strategy == Strategy::indirect) {
     text += ", " + count_text(plan.blocks, "block");
     const Strategy inner = planning::classify(plan.dims.data(), plan.dims.size(), plan.unit);
@@ -94,14 +94,16 @@ std::string view_reason(const CopyPlan& plan, const BufferView& dst, const Buffe
   if (dst.empty()) return "view: not needed, there are no elements";
   if (plan.strategy == Strategy::nothing) return "view: dst already is one of src";
   if (dst.has_suboffsets() && src.has_suboffsets()) {
-    return "not a view: dst and src both reach their elements through row pointers, which are followed by the copy only";
+    return "not a view: dst and src both reach their elements through row pointers, which are followed by the copy "
+           "only";
   }
   if (src.has_suboffsets()) return "not a view: src reaches its elements through row pointers, dst has strides alone";
   if (dst.has_suboffsets()) return "not a view: dst reaches its elements through row pointers, src has strides alone";
   const bool shared = plan.strategy == Strategy::staged || plan.overlapping;
   const AxisPair at = first_difference(dst, src);
   if (at.dst >= 0) {
-    return std::string("not a view: dst ") + (shared ? "shares memory with src, but has " : "has memory of its own, and ") +
+    return std::string("not a view: dst ") +
+           (shared ? "shares memory with src, but has " : "has memory of its own, and ") +
            difference_text(dst, src, at);
   }
   if (shared) return "not a view: dst and src share memory and have one layout, but begin at different addresses";

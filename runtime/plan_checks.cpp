@@ -66,10 +66,11 @@ void throw_shapes_differ(const BufferView& dst, const BufferView& src) {
 }
 
 void throw_dst_overlaps_itself(const BufferView& dst) {
-  throw InvalidArgument("dst overlaps itself: with shape " + tuple_text(dst.shape()) + ", strides " +
-                        tuple_text(dst.strides()) + " and itemsize " + std::to_string(dst.itemsize()) +
-                        " several indices share bytes (or may: past 2^20 interleaved elements the search is given up), so no "
-                        "order of writes is right; copy into memory of its own");
+  throw InvalidArgument(
+      "dst overlaps itself: with shape " + tuple_text(dst.shape()) + ", strides " + tuple_text(dst.strides()) +
+      " and itemsize " + std::to_string(dst.itemsize()) +
+      " several indices share bytes (or may: past 2^20 interleaved elements the search is given up), so no "
+      "order of writes is right; copy into memory of its own");
 }
 
 }  // namespace strideport::planning

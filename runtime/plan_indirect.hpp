@@ -19,11 +19,11 @@ struct ChainStep {
 };
 
 struct IndirectSplit {
-  std::vector<int64_t> extents;   ///< of the loops outside the blocks, outermost first
+  std::vector<int64_t> extents;  ///< of the loops outside the blocks, outermost first
   std::vector<ChainStep> dst;
   std::vector<ChainStep> src;
-  Draft block;                    ///< the dimensions inside
-  int64_t blocks = 1;             ///< product of `extents`; 0 where there are no elements
+  Draft block;         ///< the dimensions inside
+  int64_t blocks = 1;  ///< product of `extents`; 0 where there are no elements
 
   explicit IndirectSplit(int64_t itemsize) noexcept : block(itemsize) {}
 };

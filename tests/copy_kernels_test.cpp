@@ -59,12 +59,15 @@ Span span_of(int64_t rows, int64_t row, int64_t columns, int64_t column, int64_t
 Block random_block(Random& random) {
   static constexpr int64_t kItems[] = {1, 1, 2, 2, 3, 4, 4, 6, 8, 8, 12, 16, 16, 24, 32, 48, 64, 96, 128};
   Block b;
-  b.item = one_in(random, 4) ? pick(random, 1, 300) : kItems[static_cast<size_t>(pick(random, 0, std::size(kItems) - 1))];
+  b.item =
+      one_in(random, 4) ? pick(random, 1, 300) : kItems[static_cast<size_t>(pick(random, 0, std::size(kItems) - 1))];
   const int64_t most = b.item > 32 ? 6 : 70;
   b.rows = one_in(random, 4) ? pick(random, 1, 4) : pick(random, 1, most);
   b.columns = one_in(random, 4) ? pick(random, 1, 4) : pick(random, 1, most);
   if (b.item <= 8 && one_in(random, 8)) b.rows = pick(random, 100, 600);
-  const auto gap = [&] { return one_in(random, 2) ? 0 : one_in(random, 2) ? pick(random, 0, 3) * b.item : pick(random, 0, 9); };
+  const auto gap = [&] {
+    return one_in(random, 2) ? 0 : one_in(random, 2) ? pick(random, 0, 3) * b.item : pick(random, 0, 9);
+  };
   b.streams = one_in(random, 2);
   b.dst_column = b.item + gap();
   b.dst_row = b.columns * b.dst_column + gap();
@@ -129,7 +132,8 @@ TEST(Kernels, OfAvx2StayInside) {
 }
 
 TEST(Kernels, OfAvx512StayInside) {
-  if (!__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512dq")) {
+  if (!__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl") ||
+      !__builtin_cpu_supports("avx512dq")) {
     GTEST_SKIP() << "this machine has no AVX-512";
   }
   kernels_stay_inside("avx512", avx512::pick_kernel);

@@ -85,7 +85,7 @@ TEST(CopyWithoutMemory, CopiesWhereNoThreadCanBeStarted) {
   EXPECT_TRUE(dst == src);
 }
 
-// Exceptions -----------------------------------------------------------------------------------------------------------
+// Exceptions ----------------------------------------------------------------------------------------------------------
 
 // Four parts, of which two throw.
 void expect_all_parts_and_the_first_error() {

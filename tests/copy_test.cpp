@@ -150,7 +150,9 @@ TEST(Copy, RefusesTwoRowPointersToTheSameBytes) {
   const uint8_t other[2][4] = {};
   std::vector<void*> rows{memory.data() + 2, memory.data()};  // the second row ends inside the first
   testing::expect_throws<InvalidArgument>(
-      [&] { copy(rows_through(rows, 4), BufferView::of(&other[0][0], {2, 4}), StreamRef::host()); },
+      [&] {
+        copy(rows_through(rows, 4), BufferView::of(&other[0][0], {2, 4}), StreamRef::host());
+      },
       {"dst overlaps itself", "row pointers"});
   EXPECT_EQ(memory, before);
 }
@@ -204,8 +206,8 @@ TEST(Copy, RefusesOneSharedByteAmongManyColumnPointers) {
   EXPECT_EQ(std::count(matrix.begin(), matrix.end(), uint8_t{0}), static_cast<int64_t>(matrix.size()));
   pointers[5] = matrix.data() + 5;
   pointers[6] = pointers[6 + 1];
-  testing::expect_throws<InvalidArgument>(
-      [&] { copy(rows_through(pointers, rows, pitch), from, StreamRef::host()); }, {"dst overlaps itself"});
+  testing::expect_throws<InvalidArgument>([&] { copy(rows_through(pointers, rows, pitch), from, StreamRef::host()); },
+                                          {"dst overlaps itself"});
 }
 
 TEST(Copy, TakesColumnPointersFarApartThatInterleave) {
@@ -233,7 +235,8 @@ TEST(Copy, ReadsRowPointersBeforeItWritesOverThem) {
   std::vector<void*> own(3);
   std::array<uint8_t, 16> out{};
   own = {own.data() + 1, out.data(), out.data() + 8};
-  const uint8_t values[3][8] = {{1, 2, 3, 4, 5, 6, 7, 8}, {11, 12, 13, 14, 15, 16, 17, 18}, {21, 22, 23, 24, 25, 26, 27, 28}};
+  const uint8_t values[3][8] = {
+      {1, 2, 3, 4, 5, 6, 7, 8}, {11, 12, 13, 14, 15, 16, 17, 18}, {21, 22, 23, 24, 25, 26, 27, 28}};
   copy(rows_through(own, 8), BufferView::of(&values[0][0], {3, 8}), StreamRef::host());
   EXPECT_EQ(std::memcmp(&own[1], values[0], 8), 0);
   EXPECT_EQ(std::memcmp(out.data(), values[1], 16), 0);
@@ -255,8 +258,8 @@ TEST(Copy, EqualsACopyThroughATemporaryWhereRowsAndPointersOverlap) {
         const uintptr_t start = arena.begin() + static_cast<uintptr_t>(pick(random, 0, size - columns * stride));
         std::memcpy(arena.memory.data() + table + 8 * row, &start, sizeof start);
       }
-      return testing::view_at(arena.begin() + static_cast<uintptr_t>(table),
-                              {{rows, columns}, {8, stride}, {0, -1}}, 1);
+      return testing::view_at(arena.begin() + static_cast<uintptr_t>(table), {{rows, columns}, {8, stride}, {0, -1}},
+                              1);
     };
     const BufferView plain = testing::view_at(arena.begin(), {{rows, columns}, {columns, 1}, {}}, 1);
     const int64_t which = pick(random, 1, 3);

@@ -127,12 +127,11 @@ TEST(Explain, SaysWhereMemoryIsShared) {
 TEST(Explain, SaysWhichSideHasRowPointers) {
   const BufferView plain = floats(kDst, {5, 8}, {32, 4});
   const BufferView rows = floats(kSrc, {5, 8}, {8, 4}, {0, -1});
-  EXPECT_EQ(last_line(plain, rows),
-            "not a view: src reaches its elements through row pointers, dst has strides alone");
-  EXPECT_EQ(last_line(rows, plain),
-            "not a view: dst reaches its elements through row pointers, src has strides alone");
-  EXPECT_EQ(last_line(rows, rows),
-            "not a view: dst and src both reach their elements through row pointers, which are followed by the copy only");
+  EXPECT_EQ(last_line(plain, rows), "not a view: src reaches its elements through row pointers, dst has strides alone");
+  EXPECT_EQ(last_line(rows, plain), "not a view: dst reaches its elements through row pointers, src has strides alone");
+  EXPECT_EQ(
+      last_line(rows, rows),
+      "not a view: dst and src both reach their elements through row pointers, which are followed by the copy only");
 }
 
 TEST(Explain, CountsThreadsAsTheCopyUsesThem) {

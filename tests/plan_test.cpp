@@ -60,9 +60,7 @@ TEST(CopyPlan, MergesAdjacentDims) {
   EXPECT_EQ(p.strategy, Strategy::rows);
 }
 
-TEST(CopyPlan, MergesRepeatedDims) {
-  EXPECT_EQ(layouts(plan({4, 5}, {20, 4}, {0, 0}, 4)), "(20):(4) (20):(0)");
-}
+TEST(CopyPlan, MergesRepeatedDims) { EXPECT_EQ(layouts(plan({4, 5}, {20, 4}, {0, 0}, 4)), "(20):(4) (20):(0)"); }
 
 TEST(CopyPlan, IsOneBlockWhereBothAreContiguous) {
   const CopyPlan p = plan({8, 3, 5}, {60, 20, 4}, {60, 20, 4}, 4);
@@ -276,11 +274,15 @@ TEST(CopyPlan, TakesEmptyViewsOfAnyExtentsWithSuboffsets) {
 TEST(CopyPlan, RefusesShapesThatDiffer) {
   const BufferView dst = raw(kDst, {4, 8}, {8, 1}, 1);
   const BufferView src = raw(kSrc, {8, 4}, {4, 1}, 1);
-  expect_throws<InvalidArgument>([&] { return plan_copy(dst, src); }, {"dst.shape (4, 8) differs from src.shape (8, 4)"});
+  expect_throws<InvalidArgument>([&] { return plan_copy(dst, src); },
+                                 {"dst.shape (4, 8) differs from src.shape (8, 4)"});
   expect_throws<InvalidArgument>([&] { return plan_copy(dst, raw(kSrc, {4}, {1}, 1)); }, {"(4, 8)", "(4,)"});
   expect_throws<InvalidArgument>([&] { return plan_copy(dst, raw(kSrc, {4, 8, 2}, {16, 2, 1}, 1)); }, {"(4, 8, 2)"});
-  expect_throws<InvalidArgument>([&] { return plan_copy(raw(kDst, {0, 3}, {3, 1}, 1), raw(kSrc, {3, 0}, {1, 1}, 1)); },
-                                 {"(0, 3)", "(3, 0)"});
+  expect_throws<InvalidArgument>(
+      [&] {
+        return plan_copy(raw(kDst, {0, 3}, {3, 1}, 1), raw(kSrc, {3, 0}, {1, 1}, 1));
+      },
+      {"(0, 3)", "(3, 0)"});
 }
 
 TEST(CopyPlan, RefusesElementTypesThatDiffer) {
@@ -289,7 +291,8 @@ TEST(CopyPlan, RefusesElementTypesThatDiffer) {
   double doubles[4] = {};
   const BufferView dst = BufferView::of(ints, {4});
   expect_throws<InvalidArgument>([&] { return plan_copy(dst, BufferView::of(floats, {4})); }, {"'i'", "'f'", "cast()"});
-  expect_throws<InvalidArgument>([&] { return plan_copy(dst, BufferView::of(doubles, {4})); }, {"itemsize 4", "itemsize 8"});
+  expect_throws<InvalidArgument>([&] { return plan_copy(dst, BufferView::of(doubles, {4})); },
+                                 {"itemsize 4", "itemsize 8"});
 }
 
 BufferView typed(uintptr_t buf, const char* format, DType dtype) {
@@ -337,7 +340,8 @@ TEST(CopyPlan, TakesFormatsOfEqualMeaning) {
 TEST(CopyPlan, RefusesReadOnlyDestinations) {
   const int data[4] = {};
   int other[4] = {};
-  expect_throws<ReadOnly>([&] { return plan_copy(BufferView::of(data, {4}), BufferView::of(other, {4})); }, {"dst", "read-only"});
+  expect_throws<ReadOnly>([&] { return plan_copy(BufferView::of(data, {4}), BufferView::of(other, {4})); },
+                          {"dst", "read-only"});
 }
 
 TEST(CopyPlan, RefusesReferences) {

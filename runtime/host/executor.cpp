@@ -19,8 +19,8 @@ namespace {
 
 constexpr int64_t kBytesPerThread = int64_t{1} << 20;
 
-// From here on source and destination together leave no room in a second-level cache. Streaming stores spare the reading
-// of each destination line; the transposes of 16 to 64 MiB that were measured took half the time.
+// From here on source and destination together leave no room in a second-level cache. Streaming stores spare the
+// reading of each destination line; the transposes of 16 to 64 MiB that were measured took half the time.
 constexpr int64_t kStreamBytes = int64_t{4} << 20;
 
 struct Walk {
@@ -146,7 +146,8 @@ void execute(const Move& move, std::byte* dst, const std::byte* src) {
     PlanDim dims[kMaxNdim + 1];
     std::copy_n(move.dims, move.count, dims);
     dims[split].extent = begin_of_part(whole.extent, parts, part + 1) - begin;
-    execute_serially({dims, move.count, move.unit, move.bytes}, dst + begin * whole.dst_stride, src + begin * whole.src_stride);
+    execute_serially({dims, move.count, move.unit, move.bytes}, dst + begin * whole.dst_stride,
+                     src + begin * whole.src_stride);
   });
 }
 

@@ -1,7 +1,7 @@
 // Copies through row pointers. A first pass follows every pointer, so that a null one, or two rows of dst on the same
-// bytes, is refused before anything is written. It also learns whether a row of dst meets a row of src or one of the row
-// pointers themselves: then all rows go through a temporary, and no pointer is followed again once dst is written to.
-// Hulls settle that for ordinary images.
+// bytes, is refused before anything is written. It also learns whether a row of dst meets a row of src or one of the
+// row pointers themselves: then all rows go through a temporary, and no pointer is followed again once dst is written
+// to. Hulls settle that for ordinary images.
 
 #include <algorithm>
 #include <limits>
@@ -43,7 +43,11 @@ struct Ends {
 class Blocks {
  public:
   Blocks(const CopyPlan& plan, const BufferView& dst, const BufferView& src)
-      : plan_(plan), dst_(dst), src_(src), split_(planning::split_indirect(dst, src)), reach_(planning::reach_of(plan)) {}
+      : plan_(plan),
+        dst_(dst),
+        src_(src),
+        split_(planning::split_indirect(dst, src)),
+        reach_(planning::reach_of(plan)) {}
 
   int64_t count() const noexcept { return split_.blocks; }
 
@@ -106,8 +110,9 @@ void refuse_shared_rows(const CopyPlan& plan, const std::vector<Range>& rows) {
   starts.reserve(rows.size());
   for (const Range& row : rows) starts.push_back(row.begin);
   if (!rows_share_bytes(std::move(starts), plan)) return;
-  throw InvalidArgument("dst overlaps itself: two of its row pointers (suboffsets) lead to the same bytes; copy into "
-                        "rows of their own");
+  throw InvalidArgument(
+      "dst overlaps itself: two of its row pointers (suboffsets) lead to the same bytes; copy into "
+      "rows of their own");
 }
 
 bool any_meet(std::vector<Range> dst, std::vector<Range> src) {
@@ -135,26 +140,32 @@ Survey survey(const Blocks& blocks, const CopyPlan& plan, bool dst_indirect) {
   Range dst_hull;
   Range read_hull;  // of what dst must not meet: src, and the pointers of both
   bool ascending = true;
-  blocks.each(0, blocks.count(), [&](const Ends& ends, int64_t) {
-    const Range row = blocks.dst_range(ends);
-    ascending = ascending && row.begin >= dst_hull.end;
-    dst_hull.include(row);
-    read_hull.include(blocks.src_range(ends));
-  }, [&](Range place) { read_hull.include(place); });
+  blocks.each(
+      0, blocks.count(),
+      [&](const Ends& ends, int64_t) {
+        const Range row = blocks.dst_range(ends);
+        ascending = ascending && row.begin >= dst_hull.end;
+        dst_hull.include(row);
+        read_hull.include(blocks.src_range(ends));
+      },
+      [&](Range place) { read_hull.include(place); });
   Survey result;
   const bool check_rows = dst_indirect && !ascending;
   const bool check_pairs = dst_hull.meets(read_hull);
   if (!check_rows && !check_pairs) return result;
   std::vector<Range> dst;
   std::vector<Range> read;
-  blocks.each(0, blocks.count(), [&](const Ends& ends, int64_t) {
-    dst.push_back(blocks.dst_range(ends));
-    if (!check_pairs) return;
-    read.push_back(blocks.src_range(ends));
-    result.ends.push_back(ends);
-  }, [&](Range place) {
-    if (check_pairs) read.push_back(place);
-  });
+  blocks.each(
+      0, blocks.count(),
+      [&](const Ends& ends, int64_t) {
+        dst.push_back(blocks.dst_range(ends));
+        if (!check_pairs) return;
+        read.push_back(blocks.src_range(ends));
+        result.ends.push_back(ends);
+      },
+      [&](Range place) {
+        if (check_pairs) read.push_back(place);
+      });
   if (check_rows) refuse_shared_rows(plan, dst);
   result.staged = check_pairs && any_meet(std::move(dst), std::move(read));
   return result;

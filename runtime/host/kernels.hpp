@@ -11,14 +11,14 @@ namespace strideport::host {
 /// Units: extents in items, strides and `item` in bytes; dst_column is positive, src strides have any sign. A
 ///        transpose reads a reversed source forwards and then has a negative dst_row.
 struct Block {
-  int64_t rows = 1;         ///< the outer dimension
+  int64_t rows = 1;  ///< the outer dimension
   int64_t dst_row = 0;
   int64_t src_row = 0;
-  int64_t columns = 1;      ///< the inner dimension
+  int64_t columns = 1;  ///< the inner dimension
   int64_t dst_column = 0;
   int64_t src_column = 0;
-  int64_t item = 1;         ///< contiguous on both sides
-  bool streams = false;     ///< the whole copy is larger than a cache that would be of use to who reads dst next
+  int64_t item = 1;      ///< contiguous on both sides
+  bool streams = false;  ///< the whole copy is larger than a cache that would be of use to who reads dst next
 };
 
 using Kernel = void (*)(std::byte* dst, const std::byte* src, const Block& block);
@@ -26,9 +26,15 @@ using Kernel = void (*)(std::byte* dst, const std::byte* src, const Block& block
 /// Chooses the loop for a block: by item size and by the strides that have a loop of their own.
 using PickKernel = Kernel (*)(const Block& block);
 
-namespace baseline { Kernel pick_kernel(const Block& block); }
-namespace avx2 { Kernel pick_kernel(const Block& block); }
-namespace avx512 { Kernel pick_kernel(const Block& block); }
+namespace baseline {
+Kernel pick_kernel(const Block& block);
+}
+namespace avx2 {
+Kernel pick_kernel(const Block& block);
+}
+namespace avx512 {
+Kernel pick_kernel(const Block& block);
+}
 
 /// The `pick_kernel` of the best instruction set that this machine runs.
 PickKernel best_kernels() noexcept;

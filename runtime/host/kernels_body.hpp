@@ -1,7 +1,7 @@
-// The kernels themselves, included once by each kernels_<target>.cpp, which names the namespace (STRIDEPORT_TARGET) and
-// the width of its vectors in 16-byte lanes (STRIDEPORT_LANES). Nothing here or in the three parts may be called by another
-// file, and nothing of the standard library but memcpy is used: a template instantiated here would be compiled for this
-// instruction set and then picked by the linker for all.
+// The kernels themselves, included once by each kernels_<target>.cpp, which names the namespace (STRIDEPORT_TARGET)
+// and the width of its vectors in 16-byte lanes (STRIDEPORT_LANES). Nothing here or in the three parts may be called
+// by another file, and nothing of the standard library but memcpy is used: a template instantiated here would be
+// compiled for this instruction set and then picked by the linker for all.
 //
 // No kernel reads a byte that belongs to no element, so that a view may end at the end of a mapping.
 #pragma once

@@ -9,12 +9,28 @@ namespace strideport::host::STRIDEPORT_TARGET {
 namespace {
 
 // Words that may lie at any address and alias anything.
-template <int S> struct WordOf;
-template <> struct WordOf<1> { typedef uint8_t type __attribute__((aligned(1), may_alias)); };
-template <> struct WordOf<2> { typedef uint16_t type __attribute__((aligned(1), may_alias)); };
-template <> struct WordOf<4> { typedef uint32_t type __attribute__((aligned(1), may_alias)); };
-template <> struct WordOf<8> { typedef uint64_t type __attribute__((aligned(1), may_alias)); };
-template <> struct WordOf<16> { typedef uint64_t type __attribute__((vector_size(16), aligned(1), may_alias)); };
+template <int S>
+struct WordOf;
+template <>
+struct WordOf<1> {
+  typedef uint8_t type __attribute__((aligned(1), may_alias));
+};
+template <>
+struct WordOf<2> {
+  typedef uint16_t type __attribute__((aligned(1), may_alias));
+};
+template <>
+struct WordOf<4> {
+  typedef uint32_t type __attribute__((aligned(1), may_alias));
+};
+template <>
+struct WordOf<8> {
+  typedef uint64_t type __attribute__((aligned(1), may_alias));
+};
+template <>
+struct WordOf<16> {
+  typedef uint64_t type __attribute__((vector_size(16), aligned(1), may_alias));
+};
 
 constexpr bool is_word(int size) { return size == 1 || size == 2 || size == 4 || size == 8 || size == 16; }
 

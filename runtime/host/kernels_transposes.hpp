@@ -1,9 +1,9 @@
 // Part of kernels_body.hpp: transposes.
 //
-// A micro-kernel takes `kLanes` groups of 16/S rows by 16/S columns of items of S bytes. Each of its vectors is loaded as
-// 16-byte pieces, one from each group of rows, so that after log2(16/S) rounds of interleaving within 16-byte lanes every
-// vector is one whole piece of a destination row. Whole cache lines are written, one micro-kernel after another consumes
-// the source lines while they are in L1, and tiles bound the number of pages in use.
+// A micro-kernel takes `kLanes` groups of 16/S rows by 16/S columns of items of S bytes. Each of its vectors is
+// loaded as 16-byte pieces, one from each group of rows, so that after log2(16/S) rounds of interleaving within
+// 16-byte lanes every vector is one whole piece of a destination row. Whole cache lines are written, one micro-kernel
+// after another consumes the source lines while they are in L1, and tiles bound the number of pages in use.
 #pragma once
 
 #include <utility>
@@ -18,7 +18,8 @@ namespace {
 
 constexpr int kLanes = STRIDEPORT_LANES;
 constexpr int64_t kLineBytes = 64;
-template <int S> constexpr int64_t kTileRows = S >= 8 ? 128 : 256;
+template <int S>
+constexpr int64_t kTileRows = S >= 8 ? 128 : 256;
 
 constexpr int64_t kAheadRows = 8;
 
@@ -30,8 +31,9 @@ inline void prefetch_bytes(const std::byte* base, int64_t offset, int64_t bytes)
   }
 }
 
-// Any strides: strips of columns, a cache line or more wide, over some rows. Each source column is read on in small steps
-// while the strip goes down; the lines of dst, which no hardware prefetcher foresees, are asked for some rows ahead.
+// Any strides: strips of columns, a cache line or more wide, over some rows. Each source column is read on in small
+// steps while the strip goes down; the lines of dst, which no hardware prefetcher foresees, are asked for some rows
+// ahead.
 template <int S>
 void transpose_any(std::byte* dst, const std::byte* src, const Block& b) {
   constexpr int64_t kColumns = kLineBytes / S > 16 ? kLineBytes / S : 16;
@@ -50,24 +52,39 @@ void transpose_any(std::byte* dst, const std::byte* src, const Block& b) {
   }
 }
 
-template <int S> struct LaneWord { using type = uint64_t; };
-template <> struct LaneWord<1> { using type = uint8_t; };
-template <> struct LaneWord<2> { using type = uint16_t; };
-template <> struct LaneWord<4> { using type = uint32_t; };
+template <int S>
+struct LaneWord {
+  using type = uint64_t;
+};
+template <>
+struct LaneWord<1> {
+  using type = uint8_t;
+};
+template <>
+struct LaneWord<2> {
+  using type = uint16_t;
+};
+template <>
+struct LaneWord<4> {
+  using type = uint32_t;
+};
 
 // `Lanes` lanes of 16 bytes, and the same as it lies in memory, at any address.
-template <int S, int Lanes> struct VectorOf {
+template <int S, int Lanes>
+struct VectorOf {
   typedef typename LaneWord<S>::type type __attribute__((vector_size(16 * Lanes)));
   typedef typename LaneWord<S>::type memory __attribute__((vector_size(16 * Lanes), aligned(1), may_alias));
 };
-template <int S, int Lanes> using Vector = typename VectorOf<S, Lanes>::type;
+template <int S, int Lanes>
+using Vector = typename VectorOf<S, Lanes>::type;
 
-template <int S, int Lanes, class Indices> struct MicroTile;
+template <int S, int Lanes, class Indices>
+struct MicroTile;
 
 template <int S, int Lanes, int... I>
 struct MicroTile<S, Lanes, std::integer_sequence<int, I...>> {
-  static constexpr int kWords = sizeof...(I);                  // in a vector
-  static constexpr int kRows = S == 16 ? 1 : 16 / S;           // of the micro-kernel, and words in a lane
+  static constexpr int kWords = sizeof...(I);         // in a vector
+  static constexpr int kRows = S == 16 ? 1 : 16 / S;  // of the micro-kernel, and words in a lane
   static constexpr int kColumns = kRows * Lanes;
   using V = Vector<S, Lanes>;
 

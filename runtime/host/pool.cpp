@@ -1,6 +1,6 @@
 // One pool a process. It is leaked on purpose: at exit its threads wait on a condition variable, and destroying that
-// under them would hang or crash. After a fork the child has none of the threads, so it forgets the pool, with the mutex
-// in whatever state the fork found it, and makes its own when it needs one.
+// under them would hang or crash. After a fork the child has none of the threads, so it forgets the pool, with the
+// mutex in whatever state the fork found it, and makes its own when it needs one.
 
 #include "runtime/host/pool.hpp"
 

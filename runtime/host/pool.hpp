@@ -13,8 +13,9 @@ class Pool {
   template <class Task>
   static void run(int parts, Task&& task) {
     using Plain = std::remove_reference_t<Task>;
-    run_erased(parts, [](void* context, int part) { (*static_cast<Plain*>(context))(part); },
-               const_cast<std::remove_const_t<Plain>*>(&task));
+    run_erased(
+        parts, [](void* context, int part) { (*static_cast<Plain*>(context))(part); },
+        const_cast<std::remove_const_t<Plain>*>(&task));
   }
 
  private:

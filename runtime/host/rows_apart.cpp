@@ -102,16 +102,16 @@ bool sorted_runs_meet(Starts starts, const std::vector<uintptr_t>& offsets, cons
     for (const uintptr_t offset : offsets) runs.push_back(start + offset);
   }
   std::sort(runs.begin(), runs.end());
-  return std::adjacent_find(runs.begin(), runs.end(), [&row](uintptr_t a, uintptr_t b) {
-           return b - a < row.run_bytes();
-         }) != runs.end();
+  return std::adjacent_find(runs.begin(), runs.end(),
+                            [&row](uintptr_t a, uintptr_t b) { return b - a < row.run_bytes(); }) != runs.end();
 }
 
 // For two rows or more, sorted.
 bool group_shares_bytes(Starts starts, const Row& row) {
   if (row.runs() == 1) return true;  // rows without gaps whose ranges meet
   const size_t runs = starts.size() * row.runs();
-  if (runs >= kFewRuns && is_evenly_spaced(starts) && row.lies_apart(starts.size(), starts[1] - starts[0])) return false;
+  if (runs >= kFewRuns && is_evenly_spaced(starts) && row.lies_apart(starts.size(), starts[1] - starts[0]))
+    return false;
   const std::vector<uintptr_t> offsets = row.offsets();
   const bool dense = (starts.back() - starts.front() + row.reach()) / kDenseBytes <= runs;
   return dense ? marks_a_byte_twice(starts, offsets, row) : sorted_runs_meet(starts, offsets, row);

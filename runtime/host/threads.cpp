@@ -30,8 +30,8 @@ int threads_from_environment() noexcept {
   const char* end = text + std::strlen(text);
   const auto [parsed, error] = std::from_chars(text, end, threads);
   if (error == std::errc() && parsed == end && threads >= 1 && threads <= kMaxThreads) return threads;
-  std::fprintf(stderr, "strideport: STRIDEPORT_THREADS is '%.100s', not a number of threads from 1 to %d; ignored\n", text,
-               kMaxThreads);
+  std::fprintf(stderr, "strideport: STRIDEPORT_THREADS is '%.100s', not a number of threads from 1 to %d; ignored\n",
+               text, kMaxThreads);
   return 0;
 }
 
