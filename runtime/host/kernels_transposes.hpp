@@ -154,9 +154,10 @@ int64_t columns_to_boundary(const std::byte* dst, int64_t dst_row) {
 constexpr int64_t kPrefetchRows = 16;
 
 // Asks for `Rows` lines, kPrefetchRows ahead of row `at` of a strip; past its end that is in the strip to the right.
+// The last byte of each: where rows lie across lines, the strip before this one had the line of the first.
 template <int Rows, int64_t ColumnBytes>
 inline void prefetch_rows(const std::byte* strip, int64_t rows, int64_t dst_row, int64_t at) {
-  auto address = reinterpret_cast<uintptr_t>(strip);
+  auto address = reinterpret_cast<uintptr_t>(strip) + static_cast<uintptr_t>(ColumnBytes - 1);
   at += kPrefetchRows;
   if (at >= rows) {
     at -= rows;
@@ -205,7 +206,7 @@ inline void transpose_strips(std::byte* dst, const std::byte* src, const Block& 
   }
 }
 
-// Rows shorter than this are written partly at both ends, too often for whole lines to pay.
+// Rows shorter than this are written partly at both ends, too often for whole lines, or for asking for lines, to pay.
 constexpr int64_t kLongRowBytes = 512;
 
 // Streaming stores need a line each, or they are written to memory piece by piece.
@@ -219,7 +220,7 @@ void transpose_dense(std::byte* dst, const std::byte* src, const Block& b) {
 #if STRIDEPORT_LANES == 4
     _mm_sfence();  // another thread may be told that the copy is done
 #endif
-  } else if (whole_lines && b.rows > 2 * kPrefetchRows) {
+  } else if (b.columns * S >= kLongRowBytes && b.rows > 2 * kPrefetchRows) {
     transpose_strips<S, kLanes, Lines::prefetched>(dst, src, b);
   } else {
     transpose_strips<S, kLanes, Lines::partly>(dst, src, b);
