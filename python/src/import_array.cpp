@@ -177,6 +177,10 @@ void set_memory(ViewSpec& spec, BufferObject* root, PyObject* exporter, PyObject
           "protocol, which '%.200s' has not",
           type_name(exporter).c_str());
   }
+  if (spec.format.has_references()) {
+    raise(PyExc_TypeError, "__array_interface__: format '%s' holds references (O), which the bytes of '%.200s' are not",
+          spec.format.text().c_str(), type_name(exporter).c_str());
+  }
   const Ref offset_object = entry(interface, "offset");
   const int64_t offset = offset_object ? parse_int(offset_object.get(), "__array_interface__: offset") : 0;
   Py_buffer& master = root->lease.master;

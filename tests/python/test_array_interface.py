@@ -336,3 +336,11 @@ def test_structs_by_hand_come_in():
 def test_malformed_structs_are_refused(changes, word):
     with pytest.raises((ValueError, BufferError, TypeError), match=word):
         sp.Buffer(struct_of(**changes))
+
+
+def test_bytes_are_no_references_whatever_the_typestr_says():
+    class Claims:
+        __array_interface__ = {"version": 3, "typestr": "|O8", "shape": (1,), "data": b"A" * 8}
+
+    with pytest.raises(TypeError, match="'O'.*bytes"):
+        sp.Buffer(Claims())
