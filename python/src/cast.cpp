@@ -35,7 +35,7 @@ void check_shape_argument(const BufferView& view, PyObject* shape) {
   if (PyList_Check(shape) == 0 && PyTuple_Check(shape) == 0) {
     raise(PyExc_TypeError, "cast: shape must be a list or a tuple, not %s", type_name(shape).c_str());
   }
-  const Py_ssize_t ndim = PyObject_Length(shape);
+  const Py_ssize_t ndim = PyList_Check(shape) != 0 ? PyList_Size(shape) : PyTuple_Size(shape);
   if (ndim > kMaxNdim) {
     raise(PyExc_ValueError, "cast: shape has %zd dimensions, and %d are the most", ndim, kMaxNdim);
   }

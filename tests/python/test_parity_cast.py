@@ -163,3 +163,12 @@ def test_casts_share_memory():
     memory = bytearray(8)
     sp.Buffer(memory).cast("i", (2, 1))[1, 0] = 7
     assert memoryview(memory).cast("i").tolist() == [0, 7]
+
+
+def test_a_shape_is_as_long_as_the_list_itself():
+    class Lying(list):
+        def __len__(self):
+            raise KeyError("not asked")
+
+    for kind in (memoryview, sp.Buffer):
+        assert kind(bytes(8)).cast("B", Lying([2, 4])).shape == (2, 4)
