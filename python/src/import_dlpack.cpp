@@ -135,10 +135,11 @@ Ref ask_for_capsule(PyObject* method, const DLPackRequest& request) {
   return Ref::steal(checked(PyObject_CallNoArgs(method)));
 }
 
+/// Throws in C++: unwinding calls a deleter, which must not find an error set that is not its own.
 void check_host(const Buffer& buffer) {
   if (is_host(buffer.device())) return;
-  raise(PyExc_BufferError, "the DLPack tensor is on %s; this build of Strideport has no device side",
-        to_string(buffer.device()).c_str());
+  throw BufferError("the DLPack tensor is on " + to_string(buffer.device()) +
+                    "; this build of Strideport has no device side");
 }
 
 Imported import_from(PyObject* object, const DLPackRequest& request) {
@@ -187,6 +188,9 @@ PyObject* fn_from_dlpack(ModuleState* state, PyObject* args, PyObject* kwargs) {
           : Ref();
   Imported imported = import_from(object, {dl_device.get(), copy ? copy_object : nullptr});
   check_host(imported.buffer);
+  if (!copy.value_or(true) && imported.copied) {
+    throw BufferError("copy=False, but __dlpack__() of '" + type_name(object) + "' made a copy");
+  }
   if (copy.value_or(false) && !imported.copied) return wrap(state, copy_of(imported.buffer), nullptr);
   return wrap(state, std::move(imported.buffer), producer_of(object));
 }

@@ -422,3 +422,10 @@ def test_deleters_that_run_python_keep_the_error_in_flight():
     del caught
     gc.collect()
     assert tensor.deleted == 1
+
+
+def test_copy_false_refuses_what_the_producer_copied():
+    tensor = Tensor(numbers(), flags=dl.IS_COPIED)
+    with pytest.raises(BufferError, match="copy=False.*made a copy"):
+        sp.from_dlpack(Producer(tensor), copy=False)
+    assert tensor.deleted == 1
