@@ -58,7 +58,7 @@ class DType(str):
     def __new__(cls, spec: Any) -> DType:
         if type(spec) is cls:
             return spec
-        if type(spec) is str and spec in _known:
+        if cls is DType and type(spec) is str and spec in _known:
             return _known[spec]
         text = _text_of(spec)
         name, code, bits, lanes, itemsize, format_ = _describe_element_type(text)
@@ -66,8 +66,8 @@ class DType(str):
         values = {"code": code, "bits": bits, "lanes": lanes, "itemsize": itemsize, "format": format_}
         for attribute, value in values.items():
             object.__setattr__(self, attribute, value)
-        if code is not None and lanes == 1:
-            _known[text] = self  # names are few, formats are not
+        if cls is DType and text == name and code is not None and lanes == 1:
+            _known[name] = self  # names are few, spellings and formats are not
         return self
 
     def __setattr__(self, name: str, value: object) -> None:

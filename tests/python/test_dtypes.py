@@ -1,6 +1,7 @@
 """sp.DType: names, aliases, other libraries' dtypes, equality and hash; NumPy's dtype matrix."""
 
 import pickle
+import sys
 
 import pytest
 import strideport as sp
@@ -184,3 +185,30 @@ def test_dates_come_in_by_another_protocol(code):
         memoryview(array)
     buffer = sp.Buffer(array)
     assert buffer.nbytes == 24 and buffer.tobytes() == array.tobytes() and buffer.ptr == array.ctypes.data
+
+
+def test_subclasses_and_spellings_leave_no_trace_in_the_type():
+    class Mine(sp.DType):
+        pass
+
+    assert type(Mine("uint64")) is Mine and type(sp.DType("uint64")) is sp.DType
+    known = sys.modules["strideport._dtype"]._known
+    before = len(known)
+    assert all(sp.DType(" " * n + "d") == "float64" for n in range(1, 9))
+    assert len(known) <= before + 1
+
+
+@pytest.mark.parametrize("text, quoted", [("int32\0", r"int32\\x00"), ("\n", r"\\x0a"), (" @ ", " @ ")])
+def test_what_is_quoted_is_escaped_and_never_empty(text, quoted):
+    with pytest.raises(ValueError, match=f"'{quoted}' is neither .*: .+"):
+        sp.DType(text)
+
+
+def test_more_values_than_a_tuple_holds_are_refused_before_any_is_made():
+    most = f"{2**63 - 1}T{{}}"
+    memory = bytearray(8)
+    buffer = sp.from_pointer(sp.Buffer(memory).ptr, (1,), f"{most}{most}i")
+    with pytest.raises(ValueError, match="tuple"):
+        buffer.tolist()
+    with pytest.raises(ValueError, match="tuple"):
+        buffer[0] = (1,)
