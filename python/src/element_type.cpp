@@ -26,6 +26,25 @@ ElementType of_format(const std::string& text) {
   return {dtype, std::move(format)};
 }
 
+/// A text that is not even a format without fields: nothing but white space and prefixes.
+bool says_nothing(std::string_view text) noexcept { return text.find_first_not_of("@=<>!^ \t\n\r\f\v") == text.npos; }
+
+/// For messages: the head of a long text, with escapes for what would end or garble them.
+std::string shown(std::string_view text) {
+  constexpr size_t kShown = 60;
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string result;
+  for (const char c : text.substr(0, kShown)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte != 0x7f) {
+      result += c;
+    } else {
+      result.append("\\x").append(1, kDigits[byte / 16]).append(1, kDigits[byte % 16]);
+    }
+  }
+  return text.size() > kShown ? result + "..." : result;
+}
+
 Ref optional_text(const std::string* text) {
   return text == nullptr ? Ref::borrow(Py_None) : Ref::steal(checked(PyUnicode_FromString(text->c_str())));
 }
@@ -38,13 +57,11 @@ ElementType element_type_of(std::string_view text) {
   } catch (const InvalidArgument&) {
   }
   try {
-    if (text.empty()) throw InvalidArgument("it is empty");
+    if (says_nothing(text)) throw InvalidArgument("it is empty");
     if (const std::optional<TypeString> type = parse_typestr(text)) return of_format(format_of(*type));
     return of_format(std::string(text));
   } catch (const InvalidArgument& error) {
-    constexpr size_t kShown = 60;  // a message is for people, whatever the text is
-    const std::string shown = std::string(text.substr(0, kShown)) + (text.size() > kShown ? "..." : "");
-    throw InvalidArgument("'" + shown + "' is neither the name of an element type nor a format: " + error.what());
+    throw InvalidArgument("'" + shown(text) + "' is neither the name of an element type nor a format: " + error.what());
   }
 }
 
