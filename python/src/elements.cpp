@@ -124,6 +124,16 @@ ElementReader::ElementReader(const BufferView& view) noexcept : view_(view), rea
   }
 }
 
+int64_t value_count(const FormatItem& structure) {
+  int64_t count = 0;
+  for (const FormatField& field : structure.fields) {
+    if (__builtin_add_overflow(count, field.repeat, &count)) {
+      raise(PyExc_ValueError, "the format names more values than a tuple holds");
+    }
+  }
+  return count;
+}
+
 bool makes_containers(const BufferView& view) noexcept {
   if (!view.format()) return view.dtype().lanes > 1;
   const FormatItem& item = view.format().item();

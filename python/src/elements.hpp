@@ -15,6 +15,9 @@ namespace strideport::python {
 PyObject* unpack_item(const FormatItem& item, const std::byte* memory);
 void pack_item(const FormatItem& item, std::byte* memory, PyObject* value);
 
+/// Values of a structure, repeats counted. Throws PythonError where no tuple holds as many.
+int64_t value_count(const FormatItem& structure);
+
 /// The same for an element that only a DType describes; more than one lane is a list.
 PyObject* unpack_dtype(DType dtype, const std::byte* memory);
 void pack_dtype(DType dtype, std::byte* memory, PyObject* value);

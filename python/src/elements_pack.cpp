@@ -101,8 +101,7 @@ void pack_structure(const FormatItem& item, std::byte* memory, PyObject* value) 
     const std::string name = type_name(value);
     raise(PyExc_TypeError, "a structure takes a tuple, not %s", name.c_str());
   }
-  int64_t count = 0;
-  for (const FormatField& field : item.fields) count += field.repeat;
+  const int64_t count = value_count(item);
   if (count != PyTuple_Size(value)) {
     raise(PyExc_ValueError, "a structure of %lld values takes a tuple of as many, not of %zd",
           static_cast<long long>(count), PyTuple_Size(value));

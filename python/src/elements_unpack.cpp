@@ -59,8 +59,7 @@ PyObject* unpack_reference(const std::byte* memory) {
 }
 
 PyObject* unpack_structure(const FormatItem& item, const std::byte* memory) {
-  int64_t count = 0;
-  for (const FormatField& field : item.fields) count += field.repeat;
+  const int64_t count = value_count(item);
   Ref tuple = Ref::steal(checked(PyTuple_New(static_cast<Py_ssize_t>(count))));
   Py_ssize_t position = 0;
   for (const FormatField& field : item.fields) {
