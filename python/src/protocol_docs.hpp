@@ -56,7 +56,7 @@ TypeError
     For device memory (`.to("cpu")` first) and for formats with references.
 )";
 
-inline constexpr char copy[] = "__copy__($self, /)\n--\n\nAnother view of the same memory.\n";
+inline constexpr char copy[] = "__copy__($self, /)\n--\n\nA copy of the elements, in memory of its own.\n";
 inline constexpr char deepcopy[] =
     "__deepcopy__($self, memo, /)\n--\n\nA copy of the elements, in memory of its own.\n";
 inline constexpr char class_getitem[] = "Buffer[int], for type hints.\n";
