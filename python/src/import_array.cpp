@@ -184,8 +184,11 @@ void set_memory(ViewSpec& spec, BufferObject* root, PyObject* exporter, PyObject
   const Ref offset_object = entry(interface, "offset");
   const int64_t offset = offset_object ? parse_int(offset_object.get(), "__array_interface__: offset") : 0;
   Py_buffer& master = root->lease.master;
-  if (PyObject_GetBuffer(exporter, &master, PyBUF_SIMPLE) != 0) throw PythonError{};
-  root->lease.has_master = true;
+  const bool is_memoryview = PyMemoryView_Check(exporter) != 0;
+  Ref source = is_memoryview ? Ref::steal(checked(PyMemoryView_FromObject(exporter))) : Ref::borrow(exporter);
+  if (PyObject_GetBuffer(source.get(), &master, PyBUF_SIMPLE) != 0) throw PythonError{};
+  source = Ref();
+  own_master(root->lease, is_memoryview);  // as import_pybuffer.cpp does, for the collector's sake
   if (offset < 0 || offset > master.len) {
     throw InvalidArgument("__array_interface__: offset " + std::to_string(offset) + " is outside of the data's " +
                           std::to_string(master.len) + " bytes");

@@ -1,6 +1,7 @@
 """Code that a garbage collection runs in the middle of an operation: finalisers that release and exhaust."""
 
 import gc
+import weakref
 
 import pytest
 import strideport as sp
@@ -56,3 +57,22 @@ def test_an_iterator_survives_a_collection_that_exhausts_it():
 
         taken = collecting_from(threshold, lambda rows=rows: list(rows), take)
         assert taken == [bytes(range(8 * i, 8 * i + 8)) for i in range(len(taken))]
+
+
+def test_garbage_with_a_memoryview_that_an_array_interface_names_is_collected():
+    class Interface:
+        pass
+
+    class Node:
+        pass
+
+    for _ in range(20):
+        view = memoryview(bytearray(8))
+        source, node = Interface(), Node()
+        source.__array_interface__ = {"version": 3, "typestr": "|u1", "shape": (8,), "data": view}
+        buffer = sp.Buffer(source)
+        node.members = [node, view, buffer]
+        gone = weakref.ref(node)
+        del view, source, buffer, node
+        gc.collect()
+        assert gone() is None
