@@ -289,7 +289,10 @@ class Parser {
     for (;;) {
       own_prefix_ = false;
       prefixes();
-      if (at_end() || text_[pos_] == '}') break;
+      if (at_end() || text_[pos_] == '}') {
+        if (own_prefix_ && out.count > 0) fail("expected an item after the byte order");
+        break;
+      }
       here_ = base + static_cast<uint64_t>(offset);
       add_member(out, offset);
     }

@@ -74,6 +74,7 @@ class Printer {
   }
 
   void code(const FormatItem& item) {
+    if (!text_.empty() && text_.back() == 'Z') text_ += ' ';  // a wchar_t* and a double are no complex
     switch (item.kind) {
       case ItemKind::integer:
       case ItemKind::unsigned_integer:
@@ -89,10 +90,6 @@ class Printer {
       case ItemKind::function: text_ += "X{}"; return;
       case ItemKind::pointer: pointer(item); return;
       case ItemKind::opaque: number(item.count); text_ += 'x'; return;
-      case ItemKind::floating:
-        if (!text_.empty() && text_.back() == 'Z') text_ += ' ';  // a wchar_t* and a double are no complex
-        text_ += item.code;
-        return;
       case ItemKind::text:
       case ItemKind::bytes:
       case ItemKind::pascal:

@@ -89,9 +89,13 @@ const FormatCode* find_code(std::string_view text, int& length) noexcept {
   const auto letter = [&](size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u; };
   length = 1;
   if (letter(0) >= 128) return nullptr;
-  if (letter(0) == 'Z' && letter(1) < 128 && kIndex.complex[letter(1)] != nullptr) {
-    length = 2;
-    return kIndex.complex[letter(1)];
+  if (letter(0) == 'Z' && letter(1) < 128) {
+    if (const FormatCode* complex = kIndex.complex[letter(1)]) {
+      length = 2;
+      return complex;
+    }
+    // Z makes what follows complex; only where nothing does, it is ctypes' pointer to wide characters.
+    if (kIndex.plain[letter(1)] != nullptr) return nullptr;
   }
   return kIndex.plain[letter(0)];
 }

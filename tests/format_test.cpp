@@ -259,7 +259,7 @@ TEST(Format, PrintsCanonically) {
     EXPECT_EQ(canonical(">i"), ">i");
     EXPECT_EQ(canonical("T{>i:a:<h:b:b:c:>w:d:}"), "T{>i:a:^h:b:b:c:>w:d:}");
   }
-  EXPECT_EQ(canonical("T{Z:a:ZP}"), "T{^Z:a:ZP}");
+  EXPECT_EQ(canonical("T{Z:a:Z P}"), "T{^Z:a:Z P}");
   EXPECT_EQ(canonical("T{Z d}"), "T{^Z d}") << "Zd is complex";
   EXPECT_EQ(Format().canonical(), "");
 }
@@ -335,6 +335,10 @@ TEST(FormatErrors, NamePositionAndExpectation) {
   EXPECT_EQ(error_of("(2,)i"), "format '(2,)i' position 3: expected a number");
   EXPECT_EQ(error_of("(2i"), "format '(2i' position 2: expected ')'");
   EXPECT_EQ(error_of("}"), "format '}' position 0: a '}' without its 'T{'");
+  EXPECT_EQ(error_of("Zi"), "format 'Zi' position 0: expected a format code, not 'Z'");
+  EXPECT_EQ(error_of("ZZd"), "format 'ZZd' position 0: expected a format code, not 'Z'");
+  EXPECT_EQ(error_of("B@"), "format 'B@' position 2: expected an item after the byte order");
+  EXPECT_EQ(error_of("T{i@}"), "format 'T{i@}' position 4: expected an item after the byte order");
   EXPECT_EQ(error_of("X{i"), "format 'X{i' position 0: expected the '}' that closes 'X{'");
   EXPECT_EQ(error_of("<n"), "format '<n' position 1: 'n' has a native size only: put '@' or '^' before it");
   EXPECT_EQ(error_of("\xff\n"), "format '\\xff\\x0a' position 0: expected a format code, not '\\xff'");
