@@ -15,11 +15,12 @@ BufferView::BufferView() noexcept
   inline_[kInlineNdim] = 1;
 }
 
-BufferView::BufferView(const BufferView& other)
+// All but the lists of numbers, which a copy duplicates and a move takes over.
+BufferView::BufferView(const BufferView& other, Format format) noexcept
     : buf_(other.buf_),
       len_(other.len_),
       itemsize_(other.itemsize_),
-      format_(other.format_),
+      format_(std::move(format)),
       dtype_(other.dtype_),
       device_(other.device_),
       ndim_(other.ndim_),
@@ -27,32 +28,20 @@ BufferView::BufferView(const BufferView& other)
       padded_(other.padded_),
       has_suboffsets_(other.has_suboffsets_),
       on_heap_(other.on_heap_) {
-  if (on_heap_) {
-    const size_t size = static_cast<size_t>(ndim_) * (has_suboffsets_ ? 3 : 2);
-    heap_ = new int64_t[size];
-    std::copy_n(other.heap_, size, heap_);
-  } else {
-    std::memcpy(inline_, other.inline_, sizeof inline_);
-  }
+  if (!on_heap_) std::memcpy(inline_, other.inline_, sizeof inline_);
 }
 
-BufferView::BufferView(BufferView&& other) noexcept
-    : buf_(other.buf_),
-      len_(other.len_),
-      itemsize_(other.itemsize_),
-      format_(std::move(other.format_)),
-      dtype_(other.dtype_),
-      device_(other.device_),
-      ndim_(other.ndim_),
-      readonly_(other.readonly_),
-      padded_(other.padded_),
-      has_suboffsets_(other.has_suboffsets_),
-      on_heap_(other.on_heap_) {
-  if (on_heap_) {
-    heap_ = other.heap_;
-  } else {
-    std::memcpy(inline_, other.inline_, sizeof inline_);
-  }
+BufferView::BufferView(const BufferView& other) : BufferView(other, other.format_) {
+  if (!on_heap_) return;
+  on_heap_ = false;  // the destructor runs if the allocation fails, and must not free the other's block
+  const size_t size = static_cast<size_t>(ndim_) * (has_suboffsets_ ? 3 : 2);
+  heap_ = new int64_t[size];
+  on_heap_ = true;
+  std::copy_n(other.heap_, size, heap_);
+}
+
+BufferView::BufferView(BufferView&& other) noexcept : BufferView(other, std::move(other.format_)) {
+  if (on_heap_) heap_ = other.heap_;
   other.become_empty();
 }
 

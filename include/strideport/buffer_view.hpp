@@ -118,6 +118,7 @@ class BufferView {
 
   struct Unset {};
   explicit BufferView(Unset) noexcept {}  // NOLINT: shape and strides are the builder's to write
+  BufferView(const BufferView& other, Format format) noexcept;
   void become_empty() noexcept;
 
   static constexpr int kInlineNdim = 8;
