@@ -105,7 +105,7 @@ def test_formats_and_itemsizes_of_random_numpy_dtypes(rng):
 def test_offsets_of_random_numpy_structs(rng):
     """Each leaf of a struct is read at NumPy's offset: every byte is random, so a wrong offset shows.
 
-    NumPy does not spell padding at the end of a struct. Where it misreads its own text therefore, nobody can know better
+    NumPy spells no padding at the end of a struct. Where it misreads its own text therefore, nobody can know better
     (docs/formats.md); where it does not, the whole element may still be its bytes, but never a wrong value.
     """
     seen, opaque = 0, 0
@@ -141,7 +141,8 @@ def _ends_in_a_gap(dtype):
         return False
     fields = [dtype.fields[name] for name in dtype.names]
     return max(offset + kind.itemsize for kind, offset, *_ in fields) < dtype.itemsize or any(
-        _ends_in_a_gap(kind) for kind, *_ in fields)
+        _ends_in_a_gap(kind) for kind, *_ in fields
+    )
 
 
 def _arrays_of_gaps(dtype):
