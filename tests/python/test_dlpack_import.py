@@ -6,7 +6,7 @@ import struct
 import pytest
 import strideport as sp
 from support import dlpack as dl
-from support.dlpack import Failing, Producer, Tensor
+from support.dlpack import Producer, Tensor
 
 VERSIONED = pytest.mark.parametrize("versioned", [True, False], ids=["versioned", "legacy"])
 
@@ -252,81 +252,6 @@ def test_foreign_capsules_are_refused_and_left_alone(name):
     assert tensor.deleted == 0 and dl.capsule_name(tensor.capsule) == name
 
 
-@pytest.mark.parametrize(
-    "result", [None, 5, "capsule", b"", object(), [], lambda: None], ids=lambda r: type(r).__name__
-)
-def test_producers_that_return_no_capsule_are_refused(result):
-    with pytest.raises((TypeError, BufferError)):
-        sp.from_dlpack(Producer(result))
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        ValueError("v"),
-        BufferError("b"),
-        ZeroDivisionError("z"),
-        RuntimeError("r"),
-        KeyboardInterrupt(),
-        MemoryError("m"),
-    ],
-    ids=lambda e: type(e).__name__,
-)
-def test_what_a_producer_raises_comes_through(error):
-    def fail(**keywords):
-        raise error
-
-    expected = (BufferError, ValueError) if isinstance(error, (ValueError, BufferError)) else type(error)
-    with pytest.raises(expected) as caught:
-        sp.from_dlpack(Failing(fail))
-    if str(error):
-        assert str(error) in str(caught.value), "the producer's words are in the message"
-
-
-def test_producers_are_asked_for_the_newest_version_first():
-    producer = Producer(Tensor(numbers()))
-    sp.from_dlpack(producer)
-    first = producer.calls[0]
-    assert first["max_version"][0] == 1 and first["max_version"] >= (1, 0)
-    assert first.get("stream") is None and len(producer.calls) == 1
-
-
-@pytest.mark.parametrize(
-    "accepts", [(), ("stream",), ("max_version",), ("stream", "max_version"), ("max_version", "copy")], ids=repr
-)
-def test_producers_without_some_keywords_are_asked_again(accepts):
-    producer = Producer(Tensor(numbers()), accepts=accepts)
-    assert sp.from_dlpack(producer).tolist() == [0, 1, 2, 3]
-    assert set(producer.calls[-1]) <= set(accepts)
-
-
-def test_type_errors_from_inside_a_producer_are_not_swallowed():
-    def fail(**keywords):
-        raise TypeError("inside")
-
-    with pytest.raises(TypeError, match="inside"):
-        sp.from_dlpack(Failing(fail))
-
-
-def test_objects_without_the_protocol_are_type_errors():
-    for thing in (5, None, "x", object(), [1]):
-        with pytest.raises((TypeError, AttributeError)):
-            sp.from_dlpack(thing)
-
-
-def test_the_attribute_is_looked_up_on_the_type_or_the_object_but_never_half():
-    """__dlpack__ set to None, or a property that raises AttributeError, means that there is none."""
-
-    class Nothing:
-        __dlpack__ = None
-
-        def __dlpack_device__(self):
-            return (1, 0)
-
-    with pytest.raises(TypeError):
-        sp.asbuffer(Nothing())
-
-
 def test_padded_and_packed_subbyte_types():
     """Packed is DLPack's default: shape (4, 8) of 4 bits comes in as bytes; the flag says one byte each."""
     packed = sp.from_dlpack(Producer(Tensor(bytearray(16), (4, 8), dtype=(17, 4, 1))))
@@ -375,37 +300,6 @@ def test_element_types_get_their_format(dtype, fmt):
 def test_lanes_make_wider_elements():
     buffer = sp.from_dlpack(Producer(Tensor(bytearray(64), (4,), dtype=(dl.FLOAT, 32, 4))))
     assert buffer.itemsize == 16 and buffer.shape == (4,) and buffer.nbytes == 64 and "float32x4" in str(buffer.dtype)
-
-
-def test_copy_argument_of_from_dlpack():
-    """Array API: True always copies, False never, None where needed."""
-    tensor = Tensor(numbers())
-    copied = sp.from_dlpack(Producer(tensor), copy=True)
-    assert copied.ptr != tensor.address and not copied.readonly and copied.tolist() == [0, 1, 2, 3]
-    gc.collect()
-    shared = sp.from_dlpack(Producer(Tensor(numbers())), copy=False)
-    assert shared.tolist() == [0, 1, 2, 3]
-    for wrong in (1, "yes"):
-        with pytest.raises((TypeError, ValueError)):
-            sp.from_dlpack(Producer(Tensor(numbers())), copy=wrong)
-
-
-def test_device_argument_of_from_dlpack():
-    for device in ("cpu", (1, 0), None):
-        assert sp.from_dlpack(Producer(Tensor(numbers())), device=device).tolist() == [0, 1, 2, 3]
-    for device in ("cuda", "cuda:7", (2, 0)):
-        with pytest.raises((BufferError, ValueError, sp.DeviceError)):
-            sp.from_dlpack(Producer(Tensor(numbers())), device=device)
-    for device in ("nowhere", "cpu:x", (1, 2, 3), 5, object()):
-        with pytest.raises((ValueError, TypeError)):
-            sp.from_dlpack(Producer(Tensor(numbers())), device=device)
-
-
-def test_from_dlpack_takes_its_first_argument_by_position_only():
-    with pytest.raises(TypeError):
-        sp.from_dlpack(x=Producer(Tensor(numbers())))
-    with pytest.raises(TypeError):
-        sp.from_dlpack(Producer(Tensor(numbers())), "cpu")
 
 
 def test_deleters_that_run_python_keep_the_error_in_flight():

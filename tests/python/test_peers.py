@@ -143,7 +143,11 @@ def test_jax_arrays_come_in_and_go_out(name):
         assert sp.Buffer(array).tobytes() == buffer.tobytes()
         if array.size:
             assert buffer.ptr == array.unsafe_buffer_pointer()
-            back = jax.dlpack.from_dlpack(sp.from_dlpack(array))
+            try:
+                back = jax.dlpack.from_dlpack(buffer)
+            except BufferError as error:  # JAX before 0.11 asks for the legacy struct, which cannot say read-only
+                assert "read-only" in str(error)
+                back = jax.dlpack.from_dlpack(buffer.to("cpu", copy=True))
             assert back.dtype == array.dtype and bool((back == array).all())
 
 
