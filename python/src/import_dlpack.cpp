@@ -103,6 +103,21 @@ void check_device(PyObject* producer, const DLPackRequest& request) {
         type_name(producer).c_str(), device_text(*device).c_str());
 }
 
+/// torch may keep the sign of a tensor beside its memory, as it may conjugation; its __dlpack__ refuses the one and
+/// hands out memory without the other.
+void check_sign(PyObject* producer) {
+  const Ref is_neg = find_attribute(producer, "is_neg");
+  if (!is_neg) return;
+  const Ref answer = Ref::steal(checked(PyObject_CallNoArgs(is_neg.get())));
+  const int negated = PyObject_IsTrue(answer.get());
+  if (negated < 0) throw PythonError{};
+  if (negated == 0) return;
+  raise(PyExc_BufferError,
+        "'%.200s' has its negative bit set: its memory holds other signs than it shows; "
+        "call .resolve_neg() first",
+        type_name(producer).c_str());
+}
+
 /// Memory of the host has no stream, so none is passed: the keyword's default means the same, and older producers
 /// refuse others.
 Ref keywords_of(const DLPackRequest& request) {
@@ -147,6 +162,7 @@ Imported import_from(PyObject* object, const DLPackRequest& request) {
   const Ref method = find_attribute(object, "__dlpack__");
   if (!method) raise(PyExc_TypeError, "'%.200s' has no __dlpack__", type_name(object).c_str());
   check_device(object, request);
+  check_sign(object);
   const Ref capsule = ask_for_capsule(method.get(), request);
   if (PyCapsule_CheckExact(capsule.get())) return import_capsule(capsule.get());
   raise(PyExc_TypeError, "__dlpack__() of '%.200s' returned '%.200s', not a capsule", type_name(object).c_str(),
