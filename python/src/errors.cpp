@@ -35,7 +35,10 @@ Ref device_error_class() noexcept {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 SavedError::SavedError() noexcept { PyErr_Fetch(&type_, &value_, &traceback_); }
-SavedError::~SavedError() { PyErr_Restore(type_, value_, traceback_); }
+SavedError::~SavedError() {
+  stay_if_ended();
+  PyErr_Restore(type_, value_, traceback_);
+}
 #pragma GCC diagnostic pop
 
 void set_error_from_exception() noexcept {

@@ -2,8 +2,13 @@
 
 #include <unistd.h>
 
+#include <atomic>
+
 namespace strideport::python {
 namespace {
+
+std::atomic<bool> exit_began{false};
+thread_local bool exits_here = false;
 
 /// Its destructor is the first thing on the stack that pthread_exit meets.
 class StayIfUnwound {
@@ -39,5 +44,12 @@ class StayIfUnwound {
 void stay_for_ever() noexcept {
   for (;;) pause();
 }
+
+void note_exiting_thread(bool exiting) noexcept {
+  exits_here = exiting;
+  exit_began.store(exiting, std::memory_order_release);
+}
+
+bool is_another_thread_exiting() noexcept { return exit_began.load(std::memory_order_acquire) && !exits_here; }
 
 }  // namespace strideport::python

@@ -18,4 +18,16 @@ PyGILState_STATE ensure_gil();
 /// What a thread does that CPython is ending.
 [[noreturn]] void stay_for_ever() noexcept;
 
+/// Called once by the thread that takes the interpreter down, and before a new one starts.
+void note_exiting_thread(bool exiting) noexcept;
+
+/// True where another thread takes the interpreter down: this one does not have the GIL, and never will again.
+bool is_another_thread_exiting() noexcept;
+
+/// First in every destructor that touches Python objects. Where foreign code that we called ran into the end of the
+/// interpreter, pthread_exit unwinds our frames too. While Python lives this costs one call that reads a flag.
+inline void stay_if_ended() noexcept {
+  if (Py_IsInitialized() == 0 && is_another_thread_exiting()) stay_for_ever();
+}
+
 }  // namespace strideport::python

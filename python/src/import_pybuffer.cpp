@@ -78,6 +78,7 @@ class MasterGuard {
   explicit MasterGuard(Py_buffer* master) noexcept : master_(master) {}
   ~MasterGuard() {
     if (master_ == nullptr) return;
+    stay_if_ended();
     const SavedError error;
     PyBuffer_Release(master_);
   }

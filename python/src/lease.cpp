@@ -40,6 +40,7 @@ void drop_shared(void* pointer) noexcept {
 
 PyObject* note_exit(PyObject*, PyObject*) noexcept {
   exiting.store(true, std::memory_order_release);
+  note_exiting_thread(true);
   Py_RETURN_NONE;
 }
 
@@ -49,6 +50,7 @@ PyMethodDef note_exit_definition = {"_note_exit", &note_exit, METH_NOARGS, nullp
 
 void watch_for_exit() {
   exiting.store(false, std::memory_order_release);  // an embedder may start the interpreter again
+  note_exiting_thread(false);
   const Ref atexit = Ref::steal(checked(PyImport_ImportModule("atexit")));
   const Ref callback = Ref::steal(checked(PyCFunction_NewEx(&note_exit_definition, nullptr, nullptr)));
   Ref::steal(checked(PyObject_CallMethod(atexit.get(), "register", "O", callback.get())));
@@ -120,6 +122,7 @@ LeaseHold::LeaseHold(BufferObject* self) {
 }
 
 LeaseHold::~LeaseHold() {
+  stay_if_ended();
   drop_user(root_->lease);
   Py_DECREF(as_object(root_));
 }

@@ -5,6 +5,8 @@
 
 #include <utility>
 
+#include "gil.hpp"
+
 namespace strideport::python {
 
 class Ref {
@@ -21,7 +23,11 @@ class Ref {
     Ref old(std::exchange(object_, std::exchange(other.object_, nullptr)));
     return *this;
   }
-  ~Ref() { Py_XDECREF(object_); }
+  ~Ref() {
+    if (object_ == nullptr) return;
+    stay_if_ended();
+    Py_DECREF(object_);
+  }
 
   PyObject* get() const noexcept { return object_; }
   PyObject* release() noexcept { return std::exchange(object_, nullptr); }

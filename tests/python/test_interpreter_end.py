@@ -35,6 +35,46 @@ def test_daemon_threads_inside_of_copies_do_not_abort_the_exit(threads):
     assert (result.returncode, result.stderr) == (0, "")
 
 
+IMPORTS = """
+    import sys, threading, time
+    import strideport as sp
+
+    class Producer:
+        buffer = sp.Buffer(bytearray(8))
+        def __dlpack__(self, **keywords):
+            for _ in range(50):
+                pass
+            return self.buffer.__dlpack__(**keywords)
+        def __dlpack_device__(self):
+            return (1, 0)
+
+    producer = Producer()
+    rounds = [0] * {threads}
+
+    def work(thread):
+        while True:
+            sp.asbuffer(producer)  # Python code below our C++ frames
+            rounds[thread] += 1
+
+    for thread in range({threads}):
+        threading.Thread(target=work, args=(thread,), daemon=True).start()
+    while min(rounds) < 100:
+        time.sleep(0)
+
+    class Lingering:
+        def __del__(self):
+            sum(i for i in range(6_000_000))
+
+    sys.lingering = Lingering()
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_daemon_threads_inside_of_a_producers_python_do_not_crash_the_exit(threads):
+    result = run_python(IMPORTS.format(threads=threads))
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 SUB_INTERPRETER = """
 import gc, sys, weakref
 import strideport as sp
