@@ -139,16 +139,18 @@ run_every_pytest() {
 # With NumPy alone beside it: the larger frameworks are not ours to check, and slow to start under a sanitizer. Leaks
 # are left to the C++ tests, since the interpreter keeps memory until it ends.
 run_sanitized_pytest() {
-  local library
+  local library standard
   make_venv "$venv-address" "$python" --without-pip
   pip_install "$venv-address" "$root/tests/requirements-other.txt"
   library=$("${CXX:-c++}" -print-file-name=libasan.so)
+  # The interpreter is C: without this the sanitizer looks for __cxa_throw before there is one, and ends at the first throw.
+  standard=$("${CXX:-c++}" -print-file-name=libstdc++.so.6)
   if [[ $library != /* ]]; then
     note "the Python tests are left out: $library of ${CXX:-c++} cannot be loaded into an interpreter"
     return
   fi
   run_pytest "$(describe_python "$python" | cut -d' ' -f1) with AddressSanitizer" "$venv-address/bin/python" \
-    LD_PRELOAD="$library" ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONMALLOC=malloc
+    LD_PRELOAD="$library $standard" ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONMALLOC=malloc
 }
 
 run_ctest
