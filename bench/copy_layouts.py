@@ -4,14 +4,13 @@ One thread on one core, interleaved A B A B, random data, poisoned output, every
 
     python bench/copy_layouts.py [--only PATTERN] [--seconds S] [--out FILE]
 
-It drives `strideport.copy` where the module can be imported. `--library FILE` takes a shared library with a C function
-sp_copy(itemsize, ndim, shape, dst, dst_strides, src, src_strides, repeat) instead: the C++ call without Python's share.
+Each side works on objects of its own, made beforehand: ndarrays for NumPy, Buffers for `strideport.copy`. An ndarray as
+an argument of `strideport.copy` is imported on each call, which shows only in the small layouts; `--arrays` times that.
 """
 
 from __future__ import annotations
 
 import argparse
-import ctypes
 import datetime
 import fnmatch
 import os
@@ -24,6 +23,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+
+import strideport
 
 TABLE = pathlib.Path(__file__).with_name("layouts.tsv")
 
@@ -72,23 +73,12 @@ def make_array(layout: Layout, strides: tuple[int, ...], rng: np.random.Generato
     return array, memory
 
 
-def module_call(dst: np.ndarray, src: np.ndarray) -> Callable[[int], None]:
-    import strideport
+def strideport_call(dst: np.ndarray, src: np.ndarray, arrays: bool) -> Callable[[int], None]:
+    to, source = (dst, src) if arrays else (strideport.asbuffer(dst), strideport.asbuffer(src))
 
     def call(repeat: int) -> None:
         for _ in range(repeat):
-            strideport.copy(dst, src)
-
-    return call
-
-
-def library_call(library: ctypes.CDLL, dst: np.ndarray, src: np.ndarray) -> Callable[[int], None]:
-    longs = ctypes.c_int64 * dst.ndim
-    fixed = (ctypes.c_int64(dst.itemsize), dst.ndim, longs(*dst.shape), ctypes.c_void_p(dst.ctypes.data),
-             longs(*dst.strides), ctypes.c_void_p(src.ctypes.data), longs(*src.strides))
-
-    def call(repeat: int) -> None:
-        library.sp_copy(*fixed, ctypes.c_int64(repeat))
+            strideport.copy(to, source)
 
     return call
 
@@ -115,10 +105,10 @@ class Result(NamedTuple):
     plain: list[float]
 
 
-def measure(layout: Layout, make_ours: Callable, seconds: float, rng: np.random.Generator) -> Result:
+def measure(layout: Layout, arrays: bool, seconds: float, rng: np.random.Generator) -> Result:
     dst, dst_memory = make_array(layout, layout.dst_strides, rng)
     src, _ = make_array(layout, layout.src_strides, rng)
-    ours, theirs = make_ours(dst, src), numpy_call(dst, src)
+    ours, theirs = strideport_call(dst, src, arrays), numpy_call(dst, src)
     check(layout, ours, theirs, dst_memory)
     plain_src = rng.integers(0, 256, layout.nbytes, dtype=np.uint8)
     plain = numpy_call(np.empty_like(plain_src), plain_src)
@@ -170,26 +160,15 @@ def single_core() -> None:
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
-def contender(library: str | None) -> tuple[str, Callable]:
-    if library is None:
-        import strideport
-
-        strideport.set_num_threads(1)
-        return f"strideport {strideport.__version__} (strideport.copy)", module_call
-    loaded = ctypes.CDLL(os.path.abspath(library))
-    loaded.sp_threads(1)
-    return "strideport (C++ call)", lambda dst, src: library_call(loaded, dst, src)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="*", help="a pattern of layout names")
     parser.add_argument("--seconds", type=float, default=1.0, help="for each layout")
-    parser.add_argument("--library", help="time a C++ call instead of the Python module")
+    parser.add_argument("--arrays", action="store_true", help="hand ndarrays, not Buffers, to strideport.copy")
     parser.add_argument("--out", type=argparse.FileType("w"), help="write the table to this file too")
     options = parser.parse_args()
     single_core()
-    name, make_ours = contender(options.library)
+    strideport.set_num_threads(1)
     rng = np.random.default_rng()
 
     def show(text: str) -> None:
@@ -198,13 +177,12 @@ def main() -> None:
             print(text, file=options.out, flush=True)
 
     show(f"# {datetime.date.today()}  {machine()}")
-    show(f"# {name}, one thread, beside NumPy {np.__version__}; Python {platform.python_version()}")
-    arguments = [a for a in sys.argv[1:] if not a.endswith((".so", ".txt"))]
-    show(f"# python bench/copy_layouts.py {' '.join(arguments)}".rstrip())
+    show(f"# strideport {strideport.__version__}, one thread, beside NumPy {np.__version__}; Python {platform.python_version()}")
+    show(f"# python bench/copy_layouts.py {' '.join(sys.argv[1:])}".rstrip())
     show("# medians of CPU time; iqr: spread of ours; of plain: rate beside a plain copy of the same bytes; x: numpy's time over ours")
     show(HEADER)
     for layout in read_layouts(options.only):
-        show(line(measure(layout, make_ours, options.seconds, rng)))
+        show(line(measure(layout, options.arrays, options.seconds, rng)))
 
 
 if __name__ == "__main__":
