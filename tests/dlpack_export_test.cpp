@@ -258,6 +258,21 @@ TEST(DlpackExport, RefusesReferences) {
   expect_refused<TypeMismatch>(of_format("T{i:a:O:b:}").make(), {"references"});
 }
 
+TEST(DlpackExport, SaysBeforeACopyWhatNoCopyCures) {
+  std::array<char, 64> bytes{};
+  strideport::ViewSpec spec;
+  spec.buf = bytes.data();
+  spec.itemsize = 8;
+  for (const char* format : {">q", "T{i:a:f:b:}"}) {
+    spec.format = strideport::Format::parse(format);
+    EXPECT_THROW(strideport::check_dlpack_elements(strideport::BufferView::create(spec)), BufferError) << format;
+  }
+  spec.format = strideport::Format::parse("O");
+  EXPECT_THROW(strideport::check_dlpack_elements(strideport::BufferView::create(spec)), strideport::TypeMismatch);
+  spec.format = strideport::Format::parse("q");
+  EXPECT_NO_THROW(strideport::check_dlpack_elements(strideport::BufferView::create(spec)));
+}
+
 TEST(DlpackExport, RefusesSuboffsets) {
   std::array<std::byte, 12> row{};
   std::array<void*, 2> rows = {row.data(), row.data()};

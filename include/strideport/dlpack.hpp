@@ -46,4 +46,8 @@ using DLPackLegacyTensor = std::unique_ptr<DLManagedTensor, DLPackDeleter>;
 /// Throws: also BufferError for read-only buffers and padded elements, which the legacy struct cannot say.
 [[nodiscard]] DLPackLegacyTensor export_dlpack_legacy(const Buffer& buffer);
 
+/// The part of that refusal that a copy in C order does not cure: for callers that would copy first.
+/// Throws: BufferError for foreign byte order and structs; TypeMismatch for references.
+void check_dlpack_elements(const BufferView& view);
+
 }  // namespace strideport

@@ -31,12 +31,6 @@ BufferObject* checked_buffer(void* object) {
   return as_buffer(candidate);
 }
 
-void check_elements(const BufferView& view) {
-  if (!view.format().has_references()) return;
-  raise(PyExc_TypeError, "DLPack has no references to Python objects, which format '%s' holds (O)",
-        view.format().text().c_str());
-}
-
 DLPackTensor allocate_like(const DLTensor* prototype) {
   if (prototype == nullptr) throw InvalidArgument("the prototype is NULL");
   if (prototype->ndim < 0 || prototype->ndim > kMaxNdim) {
@@ -72,7 +66,6 @@ int allocate(DLTensor* prototype, DLManagedTensorVersioned** out, void* context,
 int from_object(void* object, DLManagedTensorVersioned** out) noexcept {
   return guarded(-1, [&] {
     BufferObject* self = checked_buffer(object);
-    check_elements(live_view(self));
     *out = export_dlpack(share(self)).release();
     return 0;
   });
@@ -94,7 +87,6 @@ int fill(void* object, DLTensor* out) noexcept {
   return guarded(-1, [&] {
     BufferObject* self = checked_buffer(object);
     const BufferView& view = live_view(self);
-    check_elements(view);
     if (view.readonly()) {
       raise(PyExc_BufferError,
             "a bare DLTensor cannot say that memory is read-only: ask for a managed tensor, or copy");

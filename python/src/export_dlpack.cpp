@@ -36,12 +36,6 @@ void check_dl_device(PyObject* dl_device, Device own) {
         dl_device, to_string(own).c_str());
 }
 
-void check_elements(const BufferView& view) {
-  if (!view.format().has_references()) return;
-  raise(PyExc_TypeError, "DLPack has no references to Python objects, which format '%s' holds (O)",
-        view.format().text().c_str());
-}
-
 /// The elements in C order in memory of their own, writable whatever the source was.
 Buffer copied(BufferObject* self) {
   const Buffer source = share(self);
@@ -75,7 +69,7 @@ PyObject* dlpack(BufferObject* self, PyObject* args, PyObject* kwargs) {
   const bool versioned = asks_versioned(max_version);
   const bool copy = parse_flag(copy_object, "copy").value_or(false);
   check_dl_device(dl_device, live_view(self).device());
-  check_elements(live_view(self));
+  check_dlpack_elements(live_view(self));
 
   Buffer buffer = copy ? copied(self) : share(self);
   const bool asked_cpu = dl_device != nullptr && dl_device != Py_None;
