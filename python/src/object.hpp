@@ -122,7 +122,7 @@ class GilRelease {
 
 enum class Writable { any, required, refused };  // writable=None, True, False
 
-/// Imports any object through the first protocol that works (DESIGN section 8). A BufferObject gives a new view
+/// Imports any object through the first protocol that works. A BufferObject gives a new view
 /// on its lease. Throws PythonError.
 PyObject* import_object(ModuleState* state, PyObject* object, Writable writable);
 
