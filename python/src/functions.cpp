@@ -5,6 +5,7 @@
 #include "call_adapters.hpp"
 #include "element_type.hpp"
 #include "function_docs.hpp"
+#include "function_docs_making.hpp"
 #include "methods.hpp"
 #include "object.hpp"
 
