@@ -19,7 +19,8 @@ struct Attempt {
   bool last_resort;  // for objects with the buffer protocol alone, whose refusal has told the user everything
 };
 
-// DLPack's C exchange API comes before __dlpack__ and the CUDA Array Interface after it, with the device side.
+// Still to come: producers' C exchange tables, before __dlpack__, and the CUDA Array Interface, after it. Ours is on the
+// type already (exchange_api.cpp).
 constexpr Attempt kAttempts[] = {
     {"buffer protocol", import_pybuffer, false},
     {"__dlpack__", import_dlpack_object, false},
