@@ -39,7 +39,6 @@ enum class ItemKind : uint8_t {
   function,          ///< X{}
   object,            ///< O: a reference to a Python object
   structure,         ///< T{...}, and a top level of several items
-  padding,           ///< reserved: gaps are no items, and raw bytes are `opaque`
   opaque,            ///< raw bytes: x alone or with a name, and elements whose format and itemsize disagree
 };
 

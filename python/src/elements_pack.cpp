@@ -148,7 +148,6 @@ void pack_one(const FormatItem& item, std::byte* memory, PyObject* value) {
     case ItemKind::character:
     case ItemKind::bytes:
     case ItemKind::pascal:
-    case ItemKind::padding:
     case ItemKind::opaque: return pack_bytes(item, memory, value);
     case ItemKind::text: return pack_text(item, memory, value);
     case ItemKind::structure: return pack_structure(item, memory, value);

@@ -91,7 +91,6 @@ PyObject* unpack_one(const FormatItem& item, const std::byte* memory) {
     }
     case ItemKind::character:
     case ItemKind::bytes:
-    case ItemKind::padding:
     case ItemKind::opaque: return unpack_bytes(memory, item.size);
     case ItemKind::pascal: return unpack_pascal(item, memory);
     case ItemKind::text: return unpack_text(item, memory);

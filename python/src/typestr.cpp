@@ -91,7 +91,6 @@ std::optional<std::string> typestr_of(const FormatItem& item) {
       return item.code == 'w' ? std::optional(order + "U" + std::to_string(item.size / 4)) : std::nullopt;
     case ItemKind::object: return "|O" + size;
     case ItemKind::structure:
-    case ItemKind::padding:
     case ItemKind::opaque: return "|V" + size;
     case ItemKind::pascal:
     case ItemKind::bits:
