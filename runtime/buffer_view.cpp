@@ -75,6 +75,21 @@ void BufferView::become_empty() noexcept {
   inline_[kInlineNdim] = 1;
 }
 
+ViewSpec BufferView::spec() const& {
+  ViewSpec parts;
+  parts.buf = buf_;
+  parts.shape = shape();
+  parts.strides = strides();
+  parts.suboffsets = suboffsets();
+  parts.itemsize = itemsize_;
+  parts.dtype = dtype_;
+  parts.format = format_;
+  parts.device = device_;
+  parts.readonly = readonly_;
+  parts.padded = padded_;
+  return parts;
+}
+
 int64_t BufferView::element_count() const noexcept {
   if (itemsize_ > 0) return len_ / itemsize_;
   int64_t count = 1;

@@ -213,5 +213,17 @@ TEST(ViewBuilder, ReturnsToInlineStorageWhenSuboffsetsTurnOutDirect) {
   EXPECT_EQ(allocations_of([&] { BufferView copy = view; }), 0);
 }
 
+TEST(BufferView, TellsItsPartsSoThatTheyMakeItAgain) {
+  const float data[6] = {};
+  const BufferView view = BufferView::of(data, {2, 3}, {4, 8});
+  const BufferView again = BufferView::create(view.spec());
+  EXPECT_EQ(again.buf(), view.buf());
+  EXPECT_EQ(numbers(again.shape()), (Numbers{2, 3}));
+  EXPECT_EQ(numbers(again.strides()), (Numbers{4, 8}));
+  EXPECT_EQ(again.dtype(), dtype_of<float>());
+  EXPECT_TRUE(again.format() == view.format());
+  EXPECT_TRUE(again.readonly());
+}
+
 }  // namespace
 }  // namespace strideport::testing

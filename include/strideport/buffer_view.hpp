@@ -101,6 +101,10 @@ class BufferView {
   bool padded() const noexcept { return padded_; }
   Device device() const noexcept { return device_; }
 
+  /// The parts, to change one and `create` another view. It points into this one.
+  ViewSpec spec() const&;
+  ViewSpec spec() const&& = delete;
+
   int64_t element_count() const noexcept;
   bool empty() const noexcept { return len_ == 0; }
 

@@ -13,13 +13,9 @@ namespace {
 
 /// The view with elements that are bytes: reading references as bytes is harmless, which `copy` cannot know.
 BufferView as_opaque(const BufferView& view) {
-  ViewSpec spec;
-  spec.buf = view.buf();
-  spec.shape = view.shape();
-  spec.strides = view.strides();
-  spec.suboffsets = view.suboffsets();
-  spec.itemsize = view.itemsize();
-  spec.device = view.device();
+  ViewSpec spec = view.spec();
+  spec.dtype = {};
+  spec.format = {};
   spec.readonly = true;
   return BufferView::create(spec);
 }

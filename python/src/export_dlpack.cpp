@@ -45,17 +45,8 @@ Buffer copied(BufferObject* self) {
 
 /// On the CPU rather than in pinned memory, where a consumer asked for that: the same bytes, another name.
 Buffer on_cpu(const Buffer& buffer) {
-  const BufferView& view = buffer.view();
-  ViewSpec spec;
-  spec.buf = view.buf();
-  spec.shape = view.shape();
-  spec.strides = view.strides();
-  spec.suboffsets = view.suboffsets();
-  spec.itemsize = view.itemsize();
-  spec.dtype = view.dtype();
-  spec.format = view.format();
-  spec.readonly = view.readonly();
-  spec.padded = view.padded();
+  ViewSpec spec = buffer.view().spec();
+  spec.device = {};
   return Buffer(BufferView::create(spec), buffer.owner(), buffer.stream());
 }
 
