@@ -36,7 +36,9 @@ Buffer Buffer::rebind(BufferView view) const {
   return {std::move(view), owner_, stream_};
 }
 
-Buffer empty(std::span<const int64_t> shape, DType dtype, Order order, Device device) {
+void Buffer::track() {}
+
+Buffer empty(std::span<const int64_t> shape, DType dtype, Order order, Device device, StreamRef) {
   check_device(device);
   if (!dtype) throw InvalidArgument("empty needs a dtype; for an element type that only a format names use empty_like");
   check_ndim(shape.size());
@@ -53,7 +55,7 @@ Buffer empty(std::span<const int64_t> shape, DType dtype, Order order, Device de
   return take(std::move(builder), len);
 }
 
-Buffer empty_like(const BufferView& like, Order order, Device device) {
+Buffer empty_like(const BufferView& like, Order order, Device device, StreamRef) {
   check_device(device);
   if (like.format().has_references()) {
     throw TypeMismatch("format '" + like.format().text() +

@@ -44,7 +44,11 @@ void check_size(const char* name, size_t size, const char* view_name, const Buff
 
 }  // namespace
 
-void copy(const BufferView& dst, const BufferView& src, StreamRef) { host::run(plan_copy(dst, src), dst, src); }
+void copy(const BufferView& dst, const BufferView& src, StreamRef, const Progress&) { host::run(plan_copy(dst, src), dst, src); }
+
+void copy(const Buffer& dst, const Buffer& src, StreamRef stream, const Progress& progress) {
+  copy(dst.view(), src.view(), stream, progress);
+}
 
 void to_contiguous(std::span<std::byte> out, const BufferView& src, Order order, StreamRef stream) {
   check_size("out", out.size(), "src", src);

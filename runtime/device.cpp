@@ -19,6 +19,7 @@ constexpr DeviceName kDeviceNames[] = {
     {7, "vulkan", false},     {8, "metal", false},        {9, "vpi", false},      {10, "rocm", false},
     {11, "rocm_host", false}, {12, "simulated", true},    {13, "cuda_managed", true}, {14, "oneapi", false},
     {15, "webgpu", false},    {16, "hexagon", false},     {17, "maia", false},    {18, "trn", false},
+    {1003, "simulated_host", true}, {1013, "simulated_managed", true},
 };
 
 [[noreturn]] void refuse(std::string_view text, const std::string& why) {

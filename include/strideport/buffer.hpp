@@ -2,6 +2,9 @@
 ///
 /// A Buffer adds to the descriptor a shared owner, released exactly once and from any thread, and the stream on
 /// which its contents become ready. Copies and views of a Buffer share the owner.
+///
+/// Work that Strideport queues on a Buffer's memory (`copy` of Buffers, `to`) is remembered by an event: the owner is let go
+/// only after it has passed, later copies wait for it on their own streams, and so do consumers through `make_ready`.
 #pragma once
 
 #include <cstdint>
@@ -16,14 +19,21 @@
 
 namespace strideport {
 
+class MemoryUse;  // runtime/memory_use.hpp: the owner of memory that a driver knows, and the work pending on it
+
 class Buffer : public ViewOperations<Buffer> {
  public:
   /// An empty buffer of bytes without an owner.
   Buffer() noexcept = default;
 
   /// Takes a view and what keeps its memory alive. Ownership is keyed on the handle, never on `buf`.
-  Buffer(BufferView view, std::shared_ptr<void> owner, StreamRef stream = StreamRef::host()) noexcept
-      : view_(std::move(view)), owner_(std::move(owner)), stream_(stream) {}
+  /// Stream: where the contents become ready. Of a stream that is not of ours (handle over 1) the place is noted now, by an
+  ///         event: the stream may be gone later. StreamRef::host(): they are ready.
+  /// Throws: for memory of a driver only: std::bad_alloc, DeviceError. The owner is let go then.
+  Buffer(BufferView view, std::shared_ptr<void> owner, StreamRef stream = StreamRef::host())
+      : view_(std::move(view)), owner_(std::move(owner)), stream_(stream) {
+    if (view_.device().has_driver()) track();
+  }
 
   // What points into the Buffer itself cannot be asked of a temporary: it would dangle.
   const BufferView& view() const& noexcept { return view_; }
@@ -57,25 +67,44 @@ class Buffer : public ViewOperations<Buffer> {
   bool is_contiguous(Order order) const noexcept { return view_.is_contiguous(order); }
   void* item_pointer(std::span<const int64_t> indices) const { return view_.item_pointer(indices); }
 
+  /// The work pending on the memory; null on the host. For this library alone.
+  MemoryUse* use() const noexcept { return use_; }
+
  private:
+  void track();  // puts a MemoryUse between this and the owner
+
   BufferView view_;
-  std::shared_ptr<void> owner_;
+  std::shared_ptr<void> owner_;  // the MemoryUse, where there is one
+  MemoryUse* use_ = nullptr;
   StreamRef stream_ = StreamRef::host();
 };
 
-/// New, uninitialised memory, aligned to 64 bytes; an address of its own also at size 0.
+/// Makes work that is queued on `stream` from now on come after all the work that Strideport knows to be pending on the
+/// buffer's memory, and after its contents are ready. What an export calls for its consumer.
+/// Stream: StreamRef::host() blocks the host instead. The same stream: nothing is done. Never a device-wide wait.
+/// Throws: InvalidArgument for a stream of another driver, or one that captures while uncaptured work is pending; DeviceError.
+void make_ready(const Buffer& buffer, StreamRef stream);
+
+/// New, uninitialised memory, aligned to 64 bytes (to 256 where a driver gives it); an address of its own also at size 0.
 /// Shapes: any; order F lays the first dimension densest, A and K mean C.
-/// Throws: InvalidArgument for a bad shape, no dtype, or packed elements that do not fill bytes; BufferError for a
-///         device that this build does not have; std::bad_alloc.
-[[nodiscard]] Buffer empty(std::span<const int64_t> shape, DType dtype, Order order = Order::C, Device device = {});
+/// Device: cpu; cuda and simulated, their pinned memory (cuda_host, simulated_host) and managed memory.
+/// Stream: device memory may be used on `stream` at once, and on others after they wait for it. Without one, it may be
+///         used anywhere when this returns. Ignored for host, pinned and managed memory.
+/// Cost:   device memory comes from the driver's pool, pinned memory from a pool of ours.
+/// Throws: InvalidArgument for a bad shape, no dtype, packed elements that do not fill bytes, a device that is not there, a
+///         stream that captures; BufferError for a device that this build does not have; DeviceOutOfMemory; DeviceError;
+///         std::bad_alloc.
+[[nodiscard]] Buffer empty(std::span<const int64_t> shape, DType dtype, Order order = Order::C, Device device = {},
+                           StreamRef stream = StreamRef::host());
 [[nodiscard]] inline Buffer empty(std::initializer_list<int64_t> shape, DType dtype, Order order = Order::C,
-                                  Device device = {}) {
-  return empty(std::span(shape.begin(), shape.size()), dtype, order, device);
+                                  Device device = {}, StreamRef stream = StreamRef::host()) {
+  return empty(std::span(shape.begin(), shape.size()), dtype, order, device, stream);
 }
 
 /// The same for any element type; `like` gives shape, itemsize, dtype, format and padding, and the order of axes: K
 /// as `kept_strides` (C with suboffsets); A is F if `like` is Fortran- and not C-contiguous, else C. Never read-only.
 /// Throws: as `empty`; TypeMismatch for elements that hold references.
-[[nodiscard]] Buffer empty_like(const BufferView& like, Order order = Order::K, Device device = {});
+[[nodiscard]] Buffer empty_like(const BufferView& like, Order order = Order::K, Device device = {},
+                                StreamRef stream = StreamRef::host());
 
 }  // namespace strideport

@@ -45,10 +45,22 @@ class BufferError : public Error {
   using Error::Error;
 };
 
-/// The device or its driver failed (strideport.DeviceError, a RuntimeError).
+/// The device or its driver failed, or is not there (strideport.DeviceError, a RuntimeError).
 class DeviceError : public Error {
  public:
   using Error::Error;
+  /// `code`: the driver's CUresult; 0 where no driver was asked.
+  DeviceError(const std::string& message, int code) : Error(message), code_(code) {}
+  int code() const noexcept { return code_; }
+
+ private:
+  int code_ = 0;
+};
+
+/// The device has no room for an allocation (strideport.DeviceMemoryError, a DeviceError and a MemoryError).
+class DeviceOutOfMemory : public DeviceError {
+ public:
+  using DeviceError::DeviceError;
 };
 
 }  // namespace strideport
