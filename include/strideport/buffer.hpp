@@ -68,7 +68,7 @@ class Buffer : public ViewOperations<Buffer> {
   void* item_pointer(std::span<const int64_t> indices) const { return view_.item_pointer(indices); }
 
   /// The work pending on the memory; null on the host. For this library alone.
-  MemoryUse* use() const noexcept { return use_; }
+  MemoryUse* use() const noexcept { return owner_ ? use_ : nullptr; }
 
  private:
   void track();  // puts a MemoryUse between this and the owner
@@ -84,6 +84,10 @@ class Buffer : public ViewOperations<Buffer> {
 /// Stream: StreamRef::host() blocks the host instead. The same stream: nothing is done. Never a device-wide wait.
 /// Throws: InvalidArgument for a stream of another driver, or one that captures while uncaptured work is pending; DeviceError.
 void make_ready(const Buffer& buffer, StreamRef stream);
+
+/// True if nothing is pending: `make_ready` would have nothing to do on any stream. Never waits. True on the host.
+/// Throws: DeviceError, also for an earlier failure of that work.
+[[nodiscard]] bool is_ready(const Buffer& buffer);
 
 /// New, uninitialised memory, aligned to 64 bytes (to 256 where a driver gives it); an address of its own also at size 0.
 /// Shapes: any; order F lays the first dimension densest, A and K mean C.

@@ -10,6 +10,7 @@
 #include "strideport/error.hpp"
 #include "strideport/format.hpp"
 #include "strideport/layout.hpp"
+#include "strideport/locate.hpp"
 #include "strideport/plan.hpp"
 #include "strideport/stream.hpp"
 #include "strideport/view_ops.hpp"
