@@ -5,6 +5,7 @@
 
 #include "runtime/checked.hpp"
 #include "runtime/element_type.hpp"
+#include "runtime/memory_use.hpp"
 #include "runtime/view_builder.hpp"
 
 namespace strideport {
@@ -13,33 +14,100 @@ namespace {
 constexpr std::align_val_t kAlignment{64};
 
 // Memory of our own on the host; at least a byte, so that an empty Buffer has an address that consumers accept.
-std::shared_ptr<void> allocate(int64_t size) {
+std::shared_ptr<void> allocate_host(int64_t size) {
   void* const memory = ::operator new(static_cast<size_t>(size > 0 ? size : 1), kAlignment);
   return {memory, [](void* block) noexcept { ::operator delete(block, kAlignment); }};
 }
 
-void check_device(Device device) {
-  if (device.type == DeviceType::cpu) return;
-  throw BufferError("no memory of " + to_string(device) + " can be made: this build has no device side");
+// Pinned and managed memory go back through their deleters, once nothing is pending on them; device memory is freed on a
+// stream, which needs no thread that waits.
+std::shared_ptr<void> allocate_pinned(DeviceApi& api, int64_t size) {
+  return {api.allocate_pinned(size), [&api](void* block) noexcept { api.free_pinned(block); }};
 }
 
-Buffer take(ViewBuilder builder, int64_t len) {
-  auto memory = allocate(len);
-  builder.set_buf(memory.get());
-  return {std::move(builder).finish(), std::move(memory)};
+std::shared_ptr<void> allocate_managed(DeviceApi& api, int device, int64_t size) {
+  return {api.allocate_managed(device, size), [&api, device](void* block) noexcept { api.free_managed(device, block); }};
+}
+
+void check_index(DeviceApi& api, Device device) {
+  const int count = api.count();
+  if (device.id >= 0 && device.id < count) return;
+  throw InvalidArgument("there is no device " + to_string(device) + ": " + std::to_string(count) +
+                        (count == 1 ? " device of this type was found" : " devices of this type were found"));
+}
+
+// Where device memory is usable at once: on `stream`, or everywhere where that is none or one of another device.
+StreamRef stream_to_allocate_on(Device device, StreamRef stream) {
+  if (stream.is_host()) return stream;
+  const WorkStream work = inspect_stream(device, stream);
+  if (work.captures) {
+    throw InvalidArgument("the stream captures: memory that outlives the capture cannot be allocated on it; allocate it "
+                          "before, or without a stream");
+  }
+  return work.device == device.id ? stream : StreamRef::host();
+}
+
+struct Memory {
+  void* address;
+  std::shared_ptr<void> owner;
+  StreamRef stream;  // where it may be used at once
+};
+
+Memory allocate(Device device, int64_t size, StreamRef stream) {
+  DeviceApi* const api = device_api(device.type);
+  if (api != nullptr) check_index(*api, device);
+  std::shared_ptr<void> owner;
+  if (api != nullptr && is_device_memory(device.type)) {
+    const StreamRef on = stream_to_allocate_on(device, stream);
+    void* const address = api->allocate(device.id, size, on);
+    return {address, MemoryUse::own(*api, device.id, address), on};
+  }
+  if (api == nullptr) {
+    owner = allocate_host(size);
+  } else {
+    owner = is_pinned(device.type) ? allocate_pinned(*api, size) : allocate_managed(*api, device.id, size);
+  }
+  void* const address = owner.get();
+  return {address, std::move(owner), StreamRef::host()};
+}
+
+Buffer take(ViewBuilder builder, int64_t len, Device device, StreamRef stream) {
+  Memory memory = allocate(device, len, stream);
+  builder.set_buf(memory.address).set_device(device);
+  return {std::move(builder).finish(), std::move(memory.owner), memory.stream};
 }
 
 }  // namespace
 
 Buffer Buffer::rebind(BufferView view) const {
   if (readonly() && !view.readonly()) view = strideport::toreadonly(view);
-  return {std::move(view), owner_, stream_};
+  Buffer other;
+  other.view_ = std::move(view);
+  other.owner_ = owner_;
+  other.use_ = use_;
+  other.stream_ = stream_;
+  return other;
 }
 
-void Buffer::track() {}
+void Buffer::track() {
+  use_ = MemoryUse::find(owner_);
+  if (use_ == nullptr) {
+    owner_ = MemoryUse::adopt(view_.device(), std::move(owner_));
+    use_ = MemoryUse::find(owner_);
+  }
+  if (!stream_.is_host()) use_->ready_on(stream_);
+}
 
-Buffer empty(std::span<const int64_t> shape, DType dtype, Order order, Device device, StreamRef) {
-  check_device(device);
+void make_ready(const Buffer& buffer, StreamRef stream) {
+  MemoryUse* const use = buffer.use();
+  if (use == nullptr) return;
+  if (stream.is_host()) return use->wait(Access::write);
+  use->order(inspect_stream(buffer.device(), stream), Access::write);
+}
+
+bool is_ready(const Buffer& buffer) { return buffer.use() == nullptr || buffer.use()->done(); }
+
+Buffer empty(std::span<const int64_t> shape, DType dtype, Order order, Device device, StreamRef stream) {
   if (!dtype) throw InvalidArgument("empty needs a dtype; for an element type that only a format names use empty_like");
   check_ndim(shape.size());
   check_element_type({}, dtype);
@@ -52,17 +120,16 @@ Buffer empty(std::span<const int64_t> shape, DType dtype, Order order, Device de
   builder.set_element(dtype.itemsize(), Format::of(dtype), dtype);
   std::copy(shape.begin(), shape.end(), builder.shape().begin());
   contiguous_strides(shape, dtype.itemsize(), order, builder.strides());
-  return take(std::move(builder), len);
+  return take(std::move(builder), len, device, stream);
 }
 
-Buffer empty_like(const BufferView& like, Order order, Device device, StreamRef) {
-  check_device(device);
+Buffer empty_like(const BufferView& like, Order order, Device device, StreamRef stream) {
   if (like.format().has_references()) {
     throw TypeMismatch("format '" + like.format().text() +
                        "' holds references to Python objects, which uninitialised memory cannot");
   }
   ViewBuilder builder(like, like.ndim());
-  builder.set_device(device).set_readonly(false);
+  builder.set_readonly(false);
   std::copy(like.shape().begin(), like.shape().end(), builder.shape().begin());
   if (order == Order::K && !like.has_suboffsets()) {
     kept_strides(like.shape(), like.strides(), like.itemsize(), builder.strides());
@@ -70,7 +137,7 @@ Buffer empty_like(const BufferView& like, Order order, Device device, StreamRef)
     const bool fortran = order == Order::A && like.is_contiguous(Order::F) && !like.is_contiguous(Order::C);
     contiguous_strides(like.shape(), like.itemsize(), fortran ? Order::F : order, builder.strides());
   }
-  return take(std::move(builder), like.len());
+  return take(std::move(builder), like.len(), device, stream);
 }
 
 }  // namespace strideport

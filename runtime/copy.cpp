@@ -44,10 +44,24 @@ void check_size(const char* name, size_t size, const char* view_name, const Buff
 
 }  // namespace
 
-void copy(const BufferView& dst, const BufferView& src, StreamRef, const Progress&) { host::run(plan_copy(dst, src), dst, src); }
+void copy(const BufferView& dst, const BufferView& src, StreamRef, const Progress&) {
+  const CopyPlan plan = plan_copy(dst, src);
+  for (const BufferView* view : {&dst, &src}) {
+    if (!view->device().host_accessible()) throw BufferError("copies of memory of " + to_string(view->device()) + " are not in yet");
+  }
+  host::run(plan, dst, src);
+}
 
 void copy(const Buffer& dst, const Buffer& src, StreamRef stream, const Progress& progress) {
   copy(dst.view(), src.view(), stream, progress);
+}
+
+Buffer to(const Buffer& src, Device device, Order order, StreamRef stream) {
+  const bool in_order = order == Order::K || src.is_contiguous(order);
+  if (in_order && src.device() == device) return src;
+  Buffer result = empty_like(src.view(), order, device, stream);
+  copy(result, src, stream);
+  return result;
 }
 
 void to_contiguous(std::span<std::byte> out, const BufferView& src, Order order, StreamRef stream) {

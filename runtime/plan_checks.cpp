@@ -42,11 +42,10 @@ void check_references(const BufferView& view, const char* name) {
                      "counts; copy the objects in Python");
 }
 
-void check_host(const BufferView& view, const char* name) {
-  if (view.device().host_accessible()) return;
-  throw BufferError(std::string(name) + " is on " + to_string(view.device()) +
-                    ": this build of Strideport has no device side (STRIDEPORT_CUDA is OFF), so it copies between "
-                    "host memory only");
+void check_reachable(const BufferView& view, const char* name) {
+  if (!view.has_suboffsets() || view.device().host_accessible()) return;
+  throw BufferError(std::string(name) + " has suboffsets, row pointers that only the host follows, in memory of " +
+                    to_string(view.device()) + ", which the host cannot read");
 }
 
 }  // namespace
@@ -56,8 +55,8 @@ void check_elements(const BufferView& dst, const BufferView& src) {
   check_references(dst, "dst");
   check_references(src, "src");
   if (!same_elements(dst, src)) throw_elements_differ(dst, src);
-  check_host(dst, "dst");
-  check_host(src, "src");
+  check_reachable(dst, "dst");
+  check_reachable(src, "src");
 }
 
 void throw_shapes_differ(const BufferView& dst, const BufferView& src) {

@@ -5,7 +5,7 @@
 
 namespace strideport::planning {
 
-/// Element types, sizes, read-only, references and devices; not shapes.
+/// Element types, sizes, read-only, references, row pointers out of reach; not shapes.
 /// Throws: as `plan_copy`.
 void check_elements(const BufferView& dst, const BufferView& src);
 

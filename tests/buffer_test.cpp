@@ -106,7 +106,8 @@ TEST(Empty, RefusesWhatCannotBe) {
   expect_throws<InvalidArgument>([] { empty(Numbers{kMax / 4, 4}, dtype_of<int>()); }, {"overflows int64"});
   expect_throws<InvalidArgument>([] { empty(Numbers(65, 1), dtype_of<int>()); }, {"65", "64"});
   expect_throws<InvalidArgument>([] { empty(Numbers{1}, DType{}); }, {"empty_like"});
-  expect_throws<BufferError>([] { empty(Numbers{1}, dtype_of<int>(), Order::C, {DeviceType::cuda, 0}); }, {"cuda:0"});
+  // A device that no machine has: refused by the build, by the missing driver, or by the driver's count.
+  EXPECT_THROW(empty(Numbers{1}, dtype_of<int>(), Order::C, {DeviceType::cuda, 9999}), Error);
 }
 
 TEST(Empty, SaysWhenMemoryIsShort) {
@@ -163,11 +164,7 @@ TEST(EmptyLike, LeavesTheDeviceOfTheSourceForTheOneAsked) {
   spec.buf = reinterpret_cast<void*>(64);
   spec.device = {DeviceType::cuda, 1};
   EXPECT_EQ(empty_like(BufferView::create(spec)).device(), Device{});
-  expect_throws<BufferError>(
-      [&] {
-        empty_like(BufferView::create(spec), Order::C, {DeviceType::cuda, 1});
-      },
-      {"cuda:1"});
+  EXPECT_THROW(empty_like(BufferView::create(spec), Order::C, {DeviceType::cuda, 9999}), Error);
 }
 
 TEST(StreamRef, KeepsTheHostApartFromEveryHandle) {

@@ -365,7 +365,7 @@ TEST(CopyPlan, TakesInterleavedDestinationsThatDoNotOverlap) {
   EXPECT_EQ(plan({2, 3}, {5, 3}, {3, 1}, 1).bytes, 6);  // 0 3 6 and 5 8 11
 }
 
-TEST(CopyPlan, RefusesDevicesThatTheBuildLacks) {
+TEST(CopyPlan, NeedsNoDeviceForMemoryOfOne) {
   ViewSpec spec;
   spec.buf = reinterpret_cast<void*>(kDst);
   const int64_t shape[] = {3};
@@ -373,10 +373,24 @@ TEST(CopyPlan, RefusesDevicesThatTheBuildLacks) {
   spec.device = {DeviceType::cuda, 1};
   const BufferView device = BufferView::create(spec);
   const BufferView host = raw(kSrc, {3}, {1}, 1);
-  expect_throws<BufferError>([&] { return plan_copy(device, host); }, {"dst is on cuda:1", "STRIDEPORT_CUDA"});
-  expect_throws<BufferError>([&] { return plan_copy(host, device); }, {"src is on cuda:1"});
-  spec.device = {DeviceType::cuda_host, 0};
-  EXPECT_EQ(plan_copy(host, BufferView::create(spec)).strategy, Strategy::memcpy);
+  EXPECT_EQ(plan_copy(device, host).strategy, Strategy::memcpy);
+  EXPECT_EQ(plan_copy(host, device).strategy, Strategy::memcpy);
+}
+
+TEST(CopyPlan, RefusesRowPointersThatTheHostCannotRead) {
+  ViewSpec spec;
+  spec.buf = reinterpret_cast<void*>(kDst);
+  const int64_t shape[] = {3};
+  const int64_t strides[] = {8};
+  const int64_t suboffsets[] = {0};
+  spec.shape = shape;
+  spec.strides = strides;
+  spec.suboffsets = suboffsets;
+  spec.device = {DeviceType::cuda, 1};
+  const BufferView device = BufferView::create(spec);
+  const BufferView host = raw(kSrc, {3}, {1}, 1);
+  expect_throws<BufferError>([&] { return plan_copy(device, host); }, {"dst has suboffsets", "cuda:1"});
+  expect_throws<BufferError>([&] { return plan_copy(host, device); }, {"src has suboffsets", "cuda:1"});
 }
 
 }  // namespace
