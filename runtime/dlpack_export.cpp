@@ -108,9 +108,16 @@ void write_arrays(const BufferView& view, int64_t* shape, int64_t* strides) noex
   }
 }
 
+/// The simulated driver's pinned and managed memory is host memory to everybody else.
 DLDevice export_device(Device device) noexcept {
-  const int32_t id = device.type == DeviceType::cpu ? 0 : device.id;  // DLPack: the index of host memory is 0
-  return {static_cast<DLDeviceType>(device.type), id};
+  switch (device.type) {
+    case DeviceType::cpu:
+    case DeviceType::simulated_host:
+    case DeviceType::simulated_managed:
+      return {kDLCPU, 0};  // DLPack: the index of host memory is 0
+    default:
+      return {static_cast<DLDeviceType>(device.type), device.id};
+  }
 }
 
 /// Everything but version and flags. All checks come before the allocation, and nothing after it throws.

@@ -14,6 +14,7 @@
 #include "runtime/checked.hpp"
 #include "strideport/dlpack.hpp"
 #include "strideport/error.hpp"
+#include "strideport/locate.hpp"
 
 namespace strideport {
 namespace {
@@ -38,9 +39,14 @@ std::string refusal(int32_t type) {
   const char* name = device_name(type);
   if (name == nullptr) return number + " is unknown to DLPack 1.3";
   const std::string named = number + " (kDL" + name + ") ";
-  const std::string fix = ": copy to the CPU at the producer";
-  if (type != kDLCUDA && type != kDLExtDev) return named + "is not supported" + fix;
-  return named + "needs the device side, and this Strideport was built without it" + fix;
+  const std::string fix = "copy to the CPU at the producer";
+  if (type != kDLCUDA && type != kDLExtDev) return named + "is not supported: " + fix;
+  return named + "is not there: " + why_no_device(static_cast<DeviceType>(type)) + "; " + fix;
+}
+
+bool is_there(int32_t type) {
+  if (type != kDLCUDA && type != kDLExtDev) return false;
+  return why_no_device(static_cast<DeviceType>(type)).empty();
 }
 
 Device import_device(DLDevice device) {
@@ -50,14 +56,15 @@ Device import_device(DLDevice device) {
       return {DeviceType::cpu, 0};  // DLPack gives host memory index 0; producers that number CPUs mean no other memory
     case kDLCUDAHost:
     case kDLCUDAManaged:
-      if (device.device_id < 0) {
-        throw InvalidArgument("DLPack: device_id " + std::to_string(device.device_id) + " of kDL" + device_name(type) +
-                              " memory is negative");
-      }
-      return {static_cast<DeviceType>(type), device.device_id};
+      break;
     default:
-      throw BufferError(refusal(type));
+      if (!is_there(type)) throw BufferError(refusal(type));
   }
+  if (device.device_id < 0) {
+    throw InvalidArgument("DLPack: device_id " + std::to_string(device.device_id) + " of kDL" + device_name(type) +
+                          " memory is negative");
+  }
+  return {static_cast<DeviceType>(type), device.device_id};
 }
 
 /// One element as this library sees it: `fold` neighbours of the tensor's last axis make one of `dtype`.
@@ -192,6 +199,8 @@ BufferView describe(const DLTensor& tensor, bool readonly, bool padded) {
   spec.readonly = readonly;
   spec.padded = element.padded;
   spec.buf = import_address(tensor, empty, offset_bounds(spec.shape, spec.strides, spec.itemsize));
+  // kDLExtDev is any library's device: only the driver can tell that this memory is ours to reach.
+  if (!empty) check_location(spec.buf, spec.device);
   return BufferView::create(spec);
 }
 

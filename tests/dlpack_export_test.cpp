@@ -224,7 +224,9 @@ TEST(DlpackExport, WritesDlpacksNumberOfEveryDevice) {
            {{DeviceType::cuda, 1}, kDLCUDA, 1},
            {{DeviceType::cuda_host, 0}, kDLCUDAHost, 0},
            {{DeviceType::cuda_managed, 1}, kDLCUDAManaged, 1},
-           {{DeviceType::simulated, 3}, kDLExtDev, 3}}) {
+           {{DeviceType::simulated, 3}, kDLExtDev, 3},
+           {{DeviceType::simulated_host, 1}, kDLCPU, 0},  // plain host memory to everybody else
+           {{DeviceType::simulated_managed, 1}, kDLCPU, 0}}) {
     const DLPackTensor tensor = export_dlpack(Made{.shape = {4}, .device = device}.make());
     EXPECT_EQ(tensor->dl_tensor.device.device_type, type);
     EXPECT_EQ(tensor->dl_tensor.device.device_id, id);
