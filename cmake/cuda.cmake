@@ -9,6 +9,9 @@
 # toolkits, newest first; the PyPI packages cuda-toolkit[nvcc,cudart,cccl] in the environment of the Python interpreter.
 # Nothing of it is needed where the library runs, and nothing links a CUDA library.
 set(strideport_cuda_wanted 12.4)
+if(NOT DEFINED strideport_cuda_usual)  # the tests of this search say otherwise
+  set(strideport_cuda_usual /usr/local)
+endif()
 
 set(STRIDEPORT_CUDA_ROOT "" CACHE PATH "The folder of a CUDA toolkit, ${strideport_cuda_wanted} or newer: it holds bin/nvcc")
 set(STRIDEPORT_CUDA_ARCHITECTURES all-major CACHE STRING
@@ -99,9 +102,9 @@ function(strideport_cuda_of_machine roots)
       list(APPEND folders "${folder}")
     endforeach()
   endif()
-  file(GLOB versioned /usr/local/cuda-[0-9]*)
+  file(GLOB versioned "${strideport_cuda_usual}/cuda-[0-9]*")
   list(SORT versioned COMPARE NATURAL ORDER DESCENDING)
-  list(APPEND folders /usr/local/cuda ${versioned} /opt/cuda)
+  list(APPEND folders "${strideport_cuda_usual}/cuda" ${versioned} /opt/cuda)
   list(REMOVE_DUPLICATES folders)
   set(${roots} "${folders}" PARENT_SCOPE)
 endfunction()
@@ -137,6 +140,9 @@ function(strideport_find_cuda)
     endif()
   endif()
   message(STATUS "CUDA ${found_version}: ${found_nvcc}, kernels for ${STRIDEPORT_CUDA_ARCHITECTURES}")
+  cmake_path(GET found_nvcc PARENT_PATH folder)
+  cmake_path(GET folder PARENT_PATH folder)
+  set(strideport_cuda_root "${folder}" PARENT_SCOPE)
   set(STRIDEPORT_NVCC "${found_nvcc}" PARENT_SCOPE)
   set(STRIDEPORT_CUDA_VERSION "${found_version}" PARENT_SCOPE)
   set(strideport_cuda_include "${found_include}" PARENT_SCOPE)
