@@ -179,6 +179,19 @@ pip_install() {
   printf '%s\n' "$key" >"$stamp"
 }
 
+# --- CUDA compiler ----------------------------------------------------------------------------------------------------
+
+# has_toolkit: whether the build's own search finds a CUDA toolkit on this machine, Python's packages left aside.
+has_toolkit() { cmake -DPython3_EXECUTABLE=/bin/false -P "$root/cmake/find_cuda.cmake" >/dev/null 2>&1; }
+
+# install_cuda: nvcc from PyPI into .venv, where the machine has no toolkit. What it compiles needs no GPU to be compiled.
+install_cuda() {
+  if ! has_toolkit; then
+    note "no CUDA toolkit on this machine: its compiler comes from PyPI, which takes 300 MB"
+    pip_install "$venv" "$root/.ci/requirements-cuda.txt"
+  fi
+}
+
 # --- Build -----------------------------------------------------------------------------------------------------------
 
 # build PRESET [cmake arguments]: configures and builds.
@@ -189,7 +202,7 @@ build() {
   mkdir -p "$root/build/$preset"
   (cd "$root" && cmake --preset "$preset" -DPython3_EXECUTABLE="$venv/bin/python" "$@") >"$log" 2>&1 ||
     die "cmake --preset $preset failed:" "$(cat "$log")"
-  grep -E '^-- (DLPack|GoogleTest|Google Benchmark|Sample|Python) ' "$log" | sed 's/^-- /    /' || true
+  grep -E '^-- (CUDA|DLPack|GoogleTest|Google Benchmark|Sample|Python) ' "$log" | sed 's/^-- /    /' || true
   (cd "$root" && cmake --build --preset "$preset")
 }
 

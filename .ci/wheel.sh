@@ -25,6 +25,11 @@ module=$work/unpacked/strideport/_core.abi3.so
 [[ $(nm -D --defined-only "$module" | awk '{ print $NF }') == PyInit__core ]] ||
   die "it exports more than PyInit__core:" "$(nm -DC --defined-only "$module")"
 ! objdump -p "$module" | grep -E 'NEEDED.*(libstdc|libgcc|libpython)' || die "the libraries above are not on every machine."
+note "$(stat -c %s "$wheel") bytes"
+"$work/tools/bin/python" -c '
+import sys
+sys.exit(bytes.fromhex("50ed55ba") not in open(sys.argv[1], "rb").read())' "$module" ||
+  die "it holds no fat binary of kernels: $(grep -a 'CUDA' "$work/log")"
 [[ -e $work/unpacked/strideport/py.typed ]] || die "the wheel lacks py.typed."
 compgen -G "$work/unpacked/strideport/*.pyi" >/dev/null || die "the wheel lacks the stubs."
 

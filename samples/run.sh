@@ -7,7 +7,8 @@ usage() {
 usage: bash samples/run.sh [--torch] [--help]
 
 Installs what is missing, builds Strideport, and runs the samples of samples/samples.txt in order. System packages come
-through apt-get where root or sudo allows, Python packages into .venv. A second run finds everything in place.
+through apt-get where root or sudo allows, Python packages into .venv, the CUDA compiler (300 MB from PyPI) as well
+where the machine has none. A second run finds everything in place.
 
   --torch    install PyTorch too (about 5 GB), so that the samples exchange with it; used anyway where .venv has it
   --help     this text
@@ -32,6 +33,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../.ci/setup.sh"
 install_system compiler cmake ninja python venv python_headers -- eigen ccache
 make_venv "$venv" "$python"
 pip_install "$venv" "$root/samples/requirements.txt"
+install_cuda
 [[ $torch == no ]] || pip_install "$venv" "$root/.ci/requirements-torch.txt"
 build samples
 publish samples

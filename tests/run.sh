@@ -4,16 +4,20 @@ set -euo pipefail
 
 usage() {
   cat <<'HELP'
-usage: bash tests/run.sh [--label L]... [--sanitize address|thread] [--slow] [--torch] [--help]
+usage: bash tests/run.sh [--label L]... [--sanitize address|thread] [--no-cuda] [--slow] [--torch]
+                         [--help]
 
 Installs what is missing, builds Strideport, and runs the C++ tests (ctest) and the Python tests (pytest), the latter on
 every CPython of 3.11 or newer that is on PATH or under pyenv, all with one and the same module. System packages come
-through apt-get where root or sudo allows, Python packages into .venv and, for the other interpreters, .venv-<version>.
-A second run finds everything in place.
+through apt-get where root or sudo allows, Python packages into .venv and, for the other interpreters, .venv-<version>;
+the CUDA compiler (300 MB from PyPI) into .venv too where the machine has none. A second run finds everything in place.
 
-  --label L      only tests with this label: cpu, python, sample, slow; may be given more than once
+  --label L      only tests with this label: cpu, simulated, gpu, python, sample, slow; may be given more than once;
+                 those with the label gpu run only if asked for, here or by tests/gpu.sh
   --sanitize S   build with a sanitizer, address (with undefined behaviour) or thread: the C++ tests, and under address
                  the Python tests on the default interpreter
+  --no-cuda      build without the device side, which needs no CUDA compiler: the C++ tests, and the Python tests on the
+                 default interpreter
   --slow         slow tests too
   --torch        install PyTorch too (about 5 GB); its tests run anyway where .venv has it
   --help         this text
@@ -26,6 +30,7 @@ HELP
 arguments=("$@")
 labels=()
 sanitize=
+cuda=yes
 slow=no
 torch=no
 bad_usage() {
@@ -35,10 +40,12 @@ bad_usage() {
 }
 while (($#)); do
   case $1 in
-    --label) [[ ${2:-} =~ ^(cpu|python|sample|slow)$ ]] || bad_usage "--label wants cpu, python, sample or slow"
+    --label) [[ ${2:-} =~ ^(cpu|simulated|gpu|python|sample|slow)$ ]] ||
+      bad_usage "--label wants cpu, simulated, gpu, python, sample or slow"
       labels+=("$2") && shift ;;
     --sanitize) [[ ${2:-} =~ ^(address|thread)$ ]] || bad_usage "--sanitize wants address or thread"
       sanitize=$2 && shift ;;
+    --no-cuda) cuda=no ;;
     --slow) slow=yes ;;
     --torch) torch=yes ;;
     -h | --help) usage && exit ;;
@@ -46,6 +53,7 @@ while (($#)); do
   esac
   shift
 done
+[[ -z $sanitize || $cuda == yes ]] || bad_usage "--no-cuda is a build without a sanitizer"
 [[ " ${labels[*]} " != *" slow "* ]] || slow=yes
 
 # shellcheck source=.ci/setup.sh
@@ -57,9 +65,11 @@ wants() { ((${#labels[@]} == 0)) || [[ " ${labels[*]} " == *" $1 "* ]]; }
 install_system compiler cmake ninja python venv python_headers googletest -- eigen ccache
 make_venv "$venv" "$python"
 pip_install "$venv" "$root/tests/requirements.txt"
+[[ $cuda == no ]] || install_cuda
 [[ $torch == no ]] || pip_install "$venv" "$root/.ci/requirements-torch.txt"
 
 preset=${sanitize:-release}
+[[ $cuda == yes ]] || preset=no-cuda
 # Recent kernels spread a program's mappings wider than ThreadSanitizer's shadow memory allows for.
 if [[ $sanitize == thread && -z ${STRIDEPORT_UNSPREAD:-} ]] && setarch "$(uname -m)" -R true 2>/dev/null; then
   STRIDEPORT_UNSPREAD=yes exec setarch "$(uname -m)" -R bash "${BASH_SOURCE[0]}" "${arguments[@]}"
@@ -86,7 +96,10 @@ run_ctest() {
   local log=$root/build/$preset/ctest.log status total failures skips
   local -a filter=()
   if ((${#labels[@]})); then filter+=(-L "^($(IFS='|' && echo "${labels[*]}"))\$"); fi
-  [[ $slow == yes ]] || filter+=(-LE '^slow$')
+  local -a left_out=()
+  [[ $slow == yes ]] || left_out+=(slow)
+  [[ " ${labels[*]} " == *" gpu "* ]] || left_out+=(gpu)
+  if ((${#left_out[@]})); then filter+=(-LE "^($(IFS='|' && echo "${left_out[*]}"))\$"); fi
   printf '\n'
   say "ctest ${filter[*]}"
   set +e
@@ -158,6 +171,10 @@ if [[ $sanitize == thread ]]; then
   note "the Python tests are left out: an interpreter built without ThreadSanitizer hides the order of its locks"
 elif [[ $sanitize == address ]]; then
   if wants python || wants slow; then run_sanitized_pytest; fi
+elif [[ $cuda == no ]]; then
+  if wants python || wants slow; then
+    run_pytest "$(describe_python "$python" | cut -d' ' -f1) without CUDA" "$venv/bin/python"
+  fi
 else
   publish "$preset"
   if wants python || wants slow; then run_every_pytest; fi
