@@ -1,0 +1,17 @@
+/// The families of kernels: what each does with a problem that is its kind. `prepare` (launch.hpp) chooses among them; tests
+/// ask them one by one.
+#pragma once
+
+#include <span>
+
+#include "device/kernels/params.hpp"
+#include "device/kernels/registry.hpp"
+
+namespace strideport::kernels {
+
+// Each fills `launch` and returns true, or returns false where the problem is not of its kind; the launch is then unspecified.
+bool prepare_generic(Launch& launch, const Problem& problem);  ///< G: all problems are its kind
+
+std::span<const Kernel> generic_kernels() noexcept;
+
+}  // namespace strideport::kernels

@@ -1,0 +1,25 @@
+#include "device/kernels/registry.hpp"
+
+#include <array>
+
+#include "device/kernels/families.hpp"
+
+namespace strideport::kernels {
+
+std::span<const std::span<const Kernel>> kernel_families() noexcept {
+  static const std::array families{
+      generic_kernels(),
+  };
+  return families;
+}
+
+const Kernel* find_kernel(std::string_view name) noexcept {
+  for (const std::span<const Kernel> family : kernel_families()) {
+    for (const Kernel& kernel : family) {
+      if (name == kernel.name) return &kernel;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace strideport::kernels
