@@ -20,12 +20,17 @@ namespace {
 
 // Kernels run on drivers from the compiler's major version on (13.x: driver 580); the functions that we call are in all
 // from 12.3 on, and 550 is the first long-lived one of them.
-static_assert(CUDA_VERSION < 14000, "which driver do binaries of CUDA 14 need?");
-constexpr int kOldestVersion = CUDA_VERSION >= 13000 ? 13000 : 12040;
-constexpr const char* kOldestDriver = CUDA_VERSION >= 13000 ? "580" : "550";
+constexpr int kOldestVersion = CUDA_VERSION >= 13000 ? CUDA_VERSION / 1000 * 1000 : 12040;
 
 std::string version_text(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+std::string install_advice() {
+  const std::string which = kOldestVersion == 12040   ? "550"
+                            : kOldestVersion == 13000 ? "580"
+                                                      : "for CUDA " + version_text(kOldestVersion);
+  return "install NVIDIA's driver " + which + " or newer";
 }
 
 // The dynamic linker has no error codes, only words. Where the file that it misses is the library itself, and not one that
@@ -53,8 +58,8 @@ class Loading {
     const char* words = dlerror();
     const std::string why = words != nullptr ? words : "no reason given";
     if (says_not_found(why, library_)) {
-      return fail("no driver: " + library_ + " was not found; install NVIDIA's driver " + kOldestDriver +
-                  " or newer, or start the container with access to the GPU");
+      return fail("no driver: " + library_ + " was not found; " + install_advice() +
+                  ", or start the container with access to the GPU");
     }
     return fail("unusable driver: the library cannot be loaded (" + why + "); reinstall NVIDIA's driver");
   }
@@ -72,7 +77,7 @@ class Loading {
     if (error != CUDA_SUCCESS) return fail(init_problem(loaded_.driver, error), error);
     if (version_ < kOldestVersion) {
       return fail("driver too old: it supports CUDA " + version_text(version_) + ", and this build of Strideport needs " +
-                  version_text(kOldestVersion) + "; install NVIDIA's driver " + kOldestDriver + " or newer");
+                  version_text(kOldestVersion) + "; " + install_advice());
     }
     return get_proc_address_ != nullptr || fail_as_no_driver("cuGetProcAddress");
   }
