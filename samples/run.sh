@@ -51,7 +51,7 @@ run_sample() {
 
 while read -r file needs; do
   [[ -n $file && $file != \#* ]] || continue
-  read -r -a modules <<<"$needs"
+  read -r -a modules <<<"${needs/#device/}"
   stem=${file%.*}
   if [[ $file == *.cpp ]]; then
     if [[ -x $root/build/samples/samples/$stem ]]; then
