@@ -31,6 +31,8 @@ class AddressMap {
 
 class FastMachine {
  public:
+  static constexpr bool kPoisons = false;
+
   FastMachine(const DeviceMemory* memory, uint32_t shared_bytes)
       : map_(memory), shared_((shared_bytes + sizeof(Word16) - 1) / sizeof(Word16)) {}
 

@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "device/kernels/launch.hpp"
+#include "device/kernels/machine_checking.hpp"
+#include "device/kernels/machine_counting.hpp"
 #include "device/kernels/machine_fast.hpp"
 #include "device/kernels/program.hpp"
 #include "device/kernels/simulate.hpp"
@@ -79,6 +81,9 @@ void run_blocks(Machine& machine, const Launch& launch, uint64_t seed) {
   for (uint64_t i = 0; i < launch.grid && !machine.failed(); ++i) {
     const Id id{0, static_cast<uint32_t>(order(i)), static_cast<uint32_t>(launch.grid)};
     machine.begin_block(id.block);
+    if constexpr (Machine::kPoisons) {  // registers hold nothing that a program may count on
+      std::memset(static_cast<void*>(states.data()), 0xDB, states.size() * sizeof(typename Program::State));
+    }
     [&]<uint32_t... kPhase>(std::integer_sequence<uint32_t, kPhase...>) {
       (run_phase<Program, kPhase>(machine, id, params, states, before), ...);
     }
@@ -90,9 +95,22 @@ void run_blocks(Machine& machine, const Launch& launch, uint64_t seed) {
 template <class Program>
 Simulation simulate_program(const Launch& launch, MachineKind kind, const DeviceMemory* memory, uint64_t seed) {
   Simulation result;
-  FastMachine machine(memory, Program::kSharedBytes);
-  run_blocks<Program>(machine, launch, seed);
-  static_cast<void>(kind);
+  const auto blame = [&](const std::string& fault) {
+    if (!fault.empty()) result.fault = std::string(launch.kernel) + ": " + fault;
+  };
+  if (kind == MachineKind::fast) {
+    FastMachine machine(memory, Program::kSharedBytes);
+    run_blocks<Program>(machine, launch, seed);
+  } else if (kind == MachineKind::checking) {
+    CheckingMachine machine(memory, Program::kSharedBytes, Program::kThreads);
+    run_blocks<Program>(machine, launch, seed);
+    blame(machine.fault());
+  } else {
+    CountingMachine machine(memory, Program::kSharedBytes, Program::kThreads);
+    run_blocks<Program>(machine, launch, seed);
+    result.traffic = machine.analyst().traffic();
+    blame(machine.fault());
+  }
   return result;
 }
 

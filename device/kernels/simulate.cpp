@@ -28,6 +28,11 @@ std::string launch_fault(const Launch& launch, const Kernel* kernel) {
 
 bool has_kernel(std::string_view name) noexcept { return find_kernel(name) != nullptr; }
 
+size_t params_bytes(std::string_view name) noexcept {
+  const Kernel* kernel = find_kernel(name);
+  return kernel == nullptr ? 0 : kernel->params_bytes;
+}
+
 Simulation simulate(const Launch& launch, MachineKind machine, const DeviceMemory* memory, uint64_t seed) {
   const Kernel* kernel = find_kernel(launch.kernel == nullptr ? "" : launch.kernel);
   Simulation refused;

@@ -51,6 +51,8 @@ struct Simulation {
 };
 
 [[nodiscard]] bool has_kernel(std::string_view name) noexcept;
+/// The size of its one parameter; 0 where there is no such kernel.
+[[nodiscard]] size_t params_bytes(std::string_view name) noexcept;
 
 /// Runs all blocks of a launch, in the order that `seed` shuffles (0: in order). Never throws for a faulty program: see
 /// `fault`. `memory` may be null for the fast machine alone, if every address is the host's.
