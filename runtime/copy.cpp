@@ -3,8 +3,7 @@
 #include <array>
 #include <string>
 
-#include "runtime/host/executor.hpp"
-#include "strideport/plan.hpp"
+#include "runtime/transfer/run.hpp"
 
 namespace strideport {
 namespace {
@@ -44,16 +43,12 @@ void check_size(const char* name, size_t size, const char* view_name, const Buff
 
 }  // namespace
 
-void copy(const BufferView& dst, const BufferView& src, StreamRef, const Progress&) {
-  const CopyPlan plan = plan_copy(dst, src);
-  for (const BufferView* view : {&dst, &src}) {
-    if (!view->device().host_accessible()) throw BufferError("copies of memory of " + to_string(view->device()) + " are not in yet");
-  }
-  host::run(plan, dst, src);
+void copy(const BufferView& dst, const BufferView& src, StreamRef stream, const Progress& progress) {
+  transfer::run({dst, nullptr, nullptr}, {src, nullptr, nullptr}, stream, progress);
 }
 
 void copy(const Buffer& dst, const Buffer& src, StreamRef stream, const Progress& progress) {
-  copy(dst.view(), src.view(), stream, progress);
+  transfer::run({dst.view(), dst.use(), dst.owner()}, {src.view(), src.use(), src.owner()}, stream, progress);
 }
 
 Buffer to(const Buffer& src, Device device, Order order, StreamRef stream) {
@@ -71,8 +66,8 @@ void to_contiguous(std::span<std::byte> out, const BufferView& src, Order order,
 }
 
 Buffer to_contiguous(const BufferView& src, Order order, StreamRef stream) {
-  Buffer result = empty_like(src, order == Order::K ? order : resolve(order, src));
-  copy(result.view(), src, stream);
+  Buffer result = empty_like(src, order == Order::K ? order : resolve(order, src), src.device(), stream);
+  transfer::run({result.view(), result.use(), result.owner()}, {src, nullptr, nullptr}, stream, nullptr);
   return result;
 }
 

@@ -31,6 +31,10 @@ void run_staged(const CopyPlan& plan, std::byte* dst, const std::byte* src);
 /// Through row pointers.
 void run_indirect(const CopyPlan& plan, const BufferView& dst, const BufferView& src);
 
+/// What `run_indirect` refuses, without a copy: row pointers of both sides are followed, nothing else is read.
+/// Throws: as `run`.
+void check_indirect(const CopyPlan& plan, const BufferView& dst, const BufferView& src);
+
 /// Threads that a copy of so many bytes uses.
 int threads_for(int64_t bytes) noexcept;
 

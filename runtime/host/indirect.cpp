@@ -182,6 +182,10 @@ void for_all(int64_t count, int threads, MoveBlocks&& move_blocks) {
 
 }  // namespace
 
+void check_indirect(const CopyPlan& plan, const BufferView& dst, const BufferView& src) {
+  (void)survey(Blocks(plan, dst, src), plan, dst.has_suboffsets());
+}
+
 void run_indirect(const CopyPlan& plan, const BufferView& dst, const BufferView& src) {
   const Blocks blocks(plan, dst, src);
   const Survey found = survey(blocks, plan, dst.has_suboffsets());

@@ -1,0 +1,37 @@
+#include "runtime/transfer/rates.hpp"
+
+#include <map>
+#include <mutex>
+#include <utility>
+
+namespace strideport::transfer {
+namespace {
+
+struct Known {
+  std::mutex mutex;
+  std::map<std::pair<DeviceType, int>, TransferRates> rates;
+};
+
+Known& known() {
+  static Known* const all = new Known;
+  return *all;
+}
+
+}  // namespace
+
+TransferRates measured_rates(DeviceApi& api, int device) {
+  const TransferRates rates = api.rates(device);
+  Known& all = known();
+  const std::lock_guard lock(all.mutex);
+  all.rates[{api.type(), device}] = rates;
+  return rates;
+}
+
+TransferRates known_rates(DeviceType type, int device) {
+  Known& all = known();
+  const std::lock_guard lock(all.mutex);
+  const auto found = all.rates.find({type, device});
+  return found != all.rates.end() ? found->second : TransferRates{};
+}
+
+}  // namespace strideport::transfer

@@ -1,0 +1,14 @@
+/// What is known of a device's ways to the host.
+#pragma once
+
+#include "runtime/device_api.hpp"
+
+namespace strideport::transfer {
+
+/// Measured at the first call. Throws: DeviceError.
+[[nodiscard]] TransferRates measured_rates(DeviceApi& api, int device);
+
+/// What an earlier `measured_rates` found; the defaults where there was none. Asks no driver.
+[[nodiscard]] TransferRates known_rates(DeviceType type, int device);
+
+}  // namespace strideport::transfer

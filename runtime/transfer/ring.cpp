@@ -1,0 +1,128 @@
+#include "runtime/transfer/ring.hpp"
+
+#include <map>
+#include <memory>
+#include <utility>
+
+namespace strideport::transfer {
+
+Ring& Ring::of(DeviceApi& api, int device) {
+  (void)api.count();  // in a forked child this throws: the mutexes below may be as the fork found them
+  struct All {
+    std::mutex mutex;
+    std::map<std::pair<DeviceApi*, int>, std::unique_ptr<Ring>> rings;
+  };
+  static All* const all = new All;  // leaked on purpose: copies may run until the very end
+  const std::lock_guard lock(all->mutex);
+  std::unique_ptr<Ring>& ring = all->rings[{&api, device}];
+  if (!ring) ring.reset(new Ring(api));
+  return *ring;
+}
+
+Ring::Slot::~Slot() {
+  if (ring_ == nullptr) return;
+  bool lost = false;
+  if (user_ != nullptr) {
+    // A copy that failed midway: whoever takes the slot next must find it at rest.
+    try {
+      user_->api->synchronize(user_->device, user_->stream);
+    } catch (...) {
+      lost = true;
+    }
+  }
+  ring_->give_back(index_, nullptr, lost);
+}
+
+void Ring::Slot::wait_for(const Completion& pending) {
+  try {
+    ring_->api_.synchronize(pending);
+  } catch (...) {
+    std::exchange(ring_, nullptr)->give_back(index_, nullptr, true);
+    throw;
+  }
+}
+
+void Ring::Slot::release_after(Completion completion) noexcept {
+  user_ = nullptr;
+  Ring* const ring = std::exchange(ring_, nullptr);
+  ring->give_back(index_, std::move(completion), false);
+}
+
+// A slot whose device failed is given up: its memory may be gone, and the pool that it goes to knows.
+void Ring::give_back(int index, Completion pending, bool lost) noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    Entry& entry = entries_[index];
+    entry.taken = false;
+    entry.pending = std::move(pending);
+    if (lost) api_.free_pinned(std::exchange(entry.memory, nullptr));
+  }
+  returned_.notify_one();
+}
+
+// Where the driver cannot say, it is waited for, which tells what is wrong.
+bool Ring::is_over(const Completion& pending) noexcept {
+  try {
+    return api_.done(pending);
+  } catch (...) {
+    return false;
+  }
+}
+
+int Ring::find_free() {
+  int without_memory = -1;
+  for (int i = 0; i < kSlots; ++i) {
+    const int index = (next_ + i) % kSlots;
+    Entry& entry = entries_[index];
+    if (entry.taken) continue;
+    if (entry.memory == nullptr) {
+      if (without_memory < 0) without_memory = index;
+      continue;
+    }
+    if (entry.pending && !is_over(entry.pending)) continue;
+    entry.pending = nullptr;
+    return index;
+  }
+  if (without_memory >= 0) entries_[without_memory].memory = static_cast<std::byte*>(api_.allocate_pinned(kSlotBytes));
+  return without_memory;
+}
+
+int Ring::find_pending() noexcept {
+  for (int i = 0; i < kSlots; ++i) {
+    const int index = (next_ + i) % kSlots;
+    if (!entries_[index].taken && entries_[index].pending) return index;
+  }
+  return -1;
+}
+
+Ring::Slot Ring::take() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    int index = find_free();
+    const bool wait = index < 0;
+    if (wait) index = find_pending();
+    if (index < 0) {
+      returned_.wait(lock);
+      continue;
+    }
+    Entry& entry = entries_[index];
+    entry.taken = true;
+    next_ = (index + 1) % kSlots;
+    Slot slot(this, index);
+    const Completion pending = std::exchange(entry.pending, nullptr);
+    lock.unlock();
+    if (wait) slot.wait_for(pending);
+    return slot;
+  }
+}
+
+std::optional<Ring::Slot> Ring::try_take() {
+  const std::lock_guard lock(mutex_);
+  const int index = find_free();
+  if (index < 0) return std::nullopt;
+  entries_[index].taken = true;
+  next_ = (index + 1) % kSlots;
+  return Slot(this, index);
+}
+
+}  // namespace strideport::transfer

@@ -1,0 +1,42 @@
+#include "runtime/transfer/temporary.hpp"
+
+#include <array>
+#include <span>
+#include <utility>
+
+namespace strideport::transfer {
+namespace {
+
+// Empty where the work is over, or its device failed and nothing is running any more.
+Completion end_of(const WorkStream& work) noexcept {
+  if (work.api == nullptr) return nullptr;
+  try {
+    return work.api->record(work.device, work.stream);
+  } catch (...) {
+  }
+  try {
+    work.api->synchronize(work.device, work.stream);
+  } catch (...) {
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Temporary::Temporary(const WorkStream& work, int64_t bytes)
+    : work_(work), memory_(static_cast<std::byte*>(work.api->allocate(work.device, bytes, work.stream))) {}
+
+Temporary::Temporary(Temporary&& other) noexcept
+    : work_(other.work_), other_(other.other_), memory_(std::exchange(other.memory_, nullptr)) {}
+
+Temporary::~Temporary() {
+  if (memory_ == nullptr) return;
+  std::array<Completion, 2> pending;
+  size_t count = 0;
+  for (const WorkStream* work : {&work_, &other_}) {
+    if (Completion end = end_of(*work)) pending[count++] = std::move(end);
+  }
+  work_.api->free(work_.device, memory_, std::span(pending).first(count));
+}
+
+}  // namespace strideport::transfer
