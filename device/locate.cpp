@@ -1,0 +1,76 @@
+#include "device/locate.hpp"
+
+#include <cstdint>
+
+#include "device/driver/error.hpp"
+#include "device/session.hpp"
+
+namespace strideport::device {
+namespace {
+
+struct Attributes {
+  unsigned managed = 0;
+  unsigned memory_type = 0;  // CUmemorytype; 0 is none
+  int device = -1;
+  CUdeviceptr begin = 0;
+  size_t size = 0;
+};
+
+CUresult ask(const driver::Driver& driver, const void* address, Attributes& answer) {
+  answer = {};
+  CUpointer_attribute names[] = {CU_POINTER_ATTRIBUTE_IS_MANAGED, CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
+                                 CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL, CU_POINTER_ATTRIBUTE_RANGE_START_ADDR,
+                                 CU_POINTER_ATTRIBUTE_RANGE_SIZE};
+  void* values[] = {&answer.managed, &answer.memory_type, &answer.device, &answer.begin, &answer.size};
+  return driver.PointerGetAttributes(5, names, values, reinterpret_cast<CUdeviceptr>(address));
+}
+
+// Some drivers answer only where a context is current. Any will do; where none is active there is no memory either.
+CUresult ask_in_some_context(Session& session, const void* address, Attributes& answer) {
+  const CUresult error = ask(session.driver, address, answer);
+  if (error != CUDA_ERROR_INVALID_CONTEXT) return error;
+  DeviceState& state = session.any_device();
+  unsigned flags = 0;
+  int active = 0;
+  state.check(session.driver.DevicePrimaryCtxGetState(state.handle, &flags, &active), "cuDevicePrimaryCtxGetState",
+              "asking for the primary context");
+  if (active == 0) return error;
+  const Entry entry(state);
+  return ask(session.driver, address, answer);
+}
+
+Device place_of(Session& session, const Attributes& answer) noexcept {
+  const bool cuda = session.type == DeviceType::cuda;
+  // Before the memory type, which says device or host of managed memory.
+  if (answer.managed != 0) {
+    return {cuda ? DeviceType::cuda_managed : DeviceType::simulated_managed, answer.device < 0 ? 0 : answer.device};
+  }
+  // Pinned memory is every device's alike.
+  if (answer.memory_type == CU_MEMORYTYPE_HOST) return {cuda ? DeviceType::cuda_host : DeviceType::simulated_host, 0};
+  if (answer.memory_type == CU_MEMORYTYPE_DEVICE) return {session.type, answer.device < 0 ? 0 : answer.device};
+  return {};
+}
+
+}  // namespace
+
+std::optional<PointerInfo> locate(Session& session, const void* address, bool strict) {
+  session.check_not_forked();
+  if (address == nullptr) return PointerInfo{};
+  try {
+    Attributes answer;
+    const CUresult error = ask_in_some_context(session, address, answer);
+    // What all drivers have said of memory that is not theirs.
+    if (error == CUDA_ERROR_INVALID_CONTEXT || error == CUDA_ERROR_INVALID_VALUE) return PointerInfo{};
+    if (error != CUDA_SUCCESS) driver::throw_driver_error(session.driver, error, "cuPointerGetAttributes");
+    const Device place = place_of(session, answer);
+    if (place.type == DeviceType::cpu) return PointerInfo{};
+    MemoryRange range{reinterpret_cast<const void*>(answer.begin), static_cast<int64_t>(answer.size)};
+    if (answer.begin == 0) range = {};
+    return PointerInfo{place, range};
+  } catch (const Error&) {  // host memory stays usable beside a device that failed
+    if (strict) throw;
+    return std::nullopt;
+  }
+}
+
+}  // namespace strideport::device

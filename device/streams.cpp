@@ -1,0 +1,164 @@
+#include "device/streams.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "device/session.hpp"
+#include "strideport/error.hpp"
+
+namespace strideport::device {
+
+CUstream Streams::create(int priority) {
+  int least = 0;
+  int greatest = 0;
+  state_.check(state_.driver.CtxGetStreamPriorityRange(&least, &greatest), "cuCtxGetStreamPriorityRange",
+               "creating a stream");
+  CUstream stream = nullptr;
+  state_.check(state_.driver.StreamCreateWithPriority(&stream, CU_STREAM_NON_BLOCKING,
+                                                      std::clamp(priority, std::min(greatest, least), least)),
+               "cuStreamCreateWithPriority", "creating a stream");
+  return stream;
+}
+
+CUstream Streams::take() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!idle_.empty()) {
+      const CUstream stream = idle_.back();
+      idle_.pop_back();
+      return stream;
+    }
+  }
+  return create(0);
+}
+
+void Streams::put(std::vector<CUstream>& shelf, CUstream stream) noexcept {
+  try {
+    const std::lock_guard lock(mutex_);
+    shelf.push_back(stream);
+  } catch (...) {
+    state_.driver.StreamDestroy(stream);
+  }
+}
+
+void Streams::put_back(CUstream stream) noexcept { put(idle_, stream); }
+
+void Streams::put_back_for_frees(CUstream stream) noexcept { put(frees_, stream); }
+
+// One stream for all would make every free wait for the slowest work that any earlier one waits for.
+CUstream Streams::take_for_frees() {
+  {
+    const std::lock_guard lock(mutex_);
+    const bool enough = frees_.size() >= kFreeStreams;
+    for (size_t i = 0; i < frees_.size(); ++i) {
+      const bool last = i + 1 == frees_.size();
+      if (state_.driver.StreamQuery(frees_[i]) != CUDA_SUCCESS && !(enough && last)) continue;
+      const CUstream stream = frees_[enough && last ? 0 : i];
+      std::erase(frees_, stream);
+      return stream;
+    }
+  }
+  return create(0);
+}
+
+void Streams::wait_for_frees() {
+  std::vector<CUstream> streams;
+  {
+    const std::lock_guard lock(mutex_);
+    streams.swap(frees_);
+  }
+  CUresult worst = CUDA_SUCCESS;
+  for (const CUstream stream : streams) {
+    const CUresult error = state_.driver.StreamSynchronize(stream);
+    if (error != CUDA_SUCCESS) worst = error;
+    put_back_for_frees(stream);
+  }
+  state_.check(worst, "cuStreamSynchronize", "waiting for freed memory");
+}
+
+void Streams::trim() noexcept {
+  const std::lock_guard lock(mutex_);
+  for (std::vector<CUstream>* shelf : {&idle_, &frees_}) {
+    for (const CUstream stream : *shelf) state_.driver.StreamDestroy(stream);
+    shelf->clear();
+  }
+}
+
+namespace {
+
+void check_belongs(DeviceState& state, CUstream stream) {
+  CUcontext context = nullptr;
+  state.check(state.driver.StreamGetCtx(stream, &context), "cuStreamGetCtx", "asking whose stream this is");
+  if (context == state.context.known()) return;
+  const DeviceState* owner = state.session.device_of(context);
+  throw InvalidArgument(owner != nullptr
+                            ? "the stream belongs to " + owner->name() + ", and the work is on " + state.name()
+                            : "the stream is in a context that is no device's primary context, the only ones "
+                              "supported: create it with the CUDA runtime, a framework or Stream::create");
+}
+
+}  // namespace
+
+StreamUse::StreamUse(DeviceState& state, StreamRef stream)
+    : state_(state), stream_(to_driver(stream)), ours_(stream.is_host()) {
+  if (ours_) {
+    stream_ = state_.streams.take();
+  } else if (!is_default(stream)) {
+    check_belongs(state, stream_);
+  }
+}
+
+StreamUse::~StreamUse() {
+  if (!ours_) return;
+  // What failed half-way may still be running on the caller's memory.
+  try_twice([&] { return state_.driver.StreamSynchronize(stream_); });
+  state_.streams.put_back(stream_);
+}
+
+bool StreamUse::captures() const { return !ours_ && is_capturing(state_, stream_); }
+
+void StreamUse::finish() {
+  if (!ours_) return;
+  state_.check(state_.driver.StreamSynchronize(stream_), "cuStreamSynchronize", "waiting for the work");
+  ours_ = false;
+  state_.streams.put_back(stream_);
+}
+
+bool is_capturing(DeviceState& state, CUstream stream, CUgraph* graph) {
+  CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
+  const CUresult error =
+      state.driver.StreamGetCaptureInfo(stream, &status, nullptr, graph, nullptr, nullptr, nullptr);
+  // The legacy stream while a stream captures that synchronises with it: no work may go there either.
+  if (error == CUDA_ERROR_STREAM_CAPTURE_IMPLICIT) return true;
+  state.check(error, "cuStreamGetCaptureInfo", "asking whether a stream captures");
+  return status != CU_STREAM_CAPTURE_STATUS_NONE;
+}
+
+DeviceState& device_of_stream(Session& session, int device, StreamRef stream) {
+  if (stream.is_host()) throw InvalidArgument("StreamRef::host() is no stream of a device");
+  if (is_default(stream)) return session.device(device);
+  session.check_not_forked();
+  const Relaxed relaxed(session.driver);
+  CUcontext context = nullptr;
+  CUresult error = session.driver.StreamGetCtx(to_driver(stream), &context);
+  DeviceState& asked = session.device(device);
+  if (error == CUDA_ERROR_INVALID_CONTEXT) {  // some drivers want a current one
+    const Entry entry(asked);
+    error = session.driver.StreamGetCtx(to_driver(stream), &context);
+  }
+  asked.check(error, "cuStreamGetCtx", "asking whose stream this is");
+  DeviceState* const owner = session.device_of(context);
+  if (owner != nullptr) return *owner;
+  throw InvalidArgument("the stream is in a context that is no device's primary context, the only ones supported: "
+                        "create it with the CUDA runtime, a framework or Stream::create");
+}
+
+StreamInfo inspect_stream(Session& session, int device, StreamRef stream) {
+  DeviceState& state = device_of_stream(session, device, stream);
+  const Entry entry(state);
+  unsigned long long id = 0;
+  state.check(state.driver.StreamGetId(to_driver(stream), &id), "cuStreamGetId", "asking for a stream's number");
+  return {state.index, id, is_capturing(state, to_driver(stream))};
+}
+
+}  // namespace strideport::device
