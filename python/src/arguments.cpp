@@ -91,6 +91,22 @@ StreamRef parse_host_stream(PyObject* object) {
         static_cast<long long>(handle));
 }
 
+Device pinned_memory_for(Device near) {
+  const GilRelease initialising;
+  const std::string no_cuda = why_no_device(DeviceType::cuda);
+  switch (near.type) {
+    case DeviceType::simulated:
+    case DeviceType::simulated_host:
+    case DeviceType::simulated_managed: return {DeviceType::simulated_host, 0};
+    case DeviceType::cpu:
+      if (no_cuda.empty()) break;
+      if (why_no_device(DeviceType::simulated).empty()) return {DeviceType::simulated_host, 0};
+      throw DeviceError("pinned memory is for a device, and there is none: " + no_cuda);
+    default: break;
+  }
+  return {DeviceType::cuda_host, 0};
+}
+
 std::string_view parse_text(PyObject* object, const char* name) {
   if (!PyUnicode_Check(object)) {
     raise(PyExc_TypeError, "%s must be a str, not '%.200s'", name, type_name(object).c_str());

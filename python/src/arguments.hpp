@@ -36,8 +36,12 @@ Device parse_device_argument(PyObject* object);
 /// None, True or False; nothing else is taken for a truth value.
 std::optional<bool> parse_flag(PyObject* object, const char* name);
 
-/// A stream for memory of the host: only None.
+/// A stream of `__dlpack__` for memory of the host: only None.
 StreamRef parse_host_stream(PyObject* object);
+
+/// Pinned memory for work with `near`: of its driver, and for plain host memory of the driver that there is, CUDA's first.
+/// Throws DeviceError where there is none. Initialises drivers.
+Device pinned_memory_for(Device near);
 
 /// The UTF-8 text of a str, valid while the str lives.
 std::string_view parse_text(PyObject* object, const char* name);

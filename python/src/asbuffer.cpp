@@ -19,11 +19,11 @@ struct Attempt {
   bool last_resort;  // for objects with the buffer protocol alone, whose refusal has told the user everything
 };
 
-// Still to come: producers' C exchange tables, before __dlpack__, and the CUDA Array Interface, after it. Ours is on the
-// type already (exchange_api.cpp).
+// Still to come: producers' C exchange tables, before __dlpack__. Ours is on the type already (exchange_api.cpp).
 constexpr Attempt kAttempts[] = {
     {"buffer protocol", import_pybuffer, false},
     {"__dlpack__", import_dlpack_object, false},
+    {"__cuda_array_interface__", import_cuda_array_interface, false},
     {"__array_struct__", import_array_struct, false},
     {"__array_interface__", import_array_interface, false},
     {"buffer protocol without a format", import_pybuffer_untyped, true},
@@ -47,8 +47,8 @@ class Refusals {
   [[noreturn]] void raise_for(PyObject* object) {
     if (errors_.empty()) {
       raise(PyExc_TypeError,
-            "'%.200s' offers no memory: it has no buffer protocol, __dlpack__, __array_struct__ or "
-            "__array_interface__",
+            "'%.200s' offers no memory: it has no buffer protocol, __dlpack__, __cuda_array_interface__, "
+            "__array_struct__ or __array_interface__",
             type_name(object).c_str());
     }
     if (errors_.size() > 1) raise_all(object);

@@ -4,6 +4,7 @@
 
 #include "call_adapters.hpp"
 #include "elements.hpp"
+#include "host_access.hpp"
 #include "methods.hpp"
 #include "object.hpp"
 #include "ref.hpp"
@@ -26,11 +27,12 @@ class Scratch {
 
 /// Converts first, since that runs foreign code, and writes when nothing can fail or be released any more.
 void assign_element(BufferObject* self, std::span<const int64_t> indices, PyObject* value) {
-  const BufferView described = host_view(self);
+  const BufferView described = live_view(self);
   described.item_pointer(indices);  // IndexError comes before any error of the value
   Scratch scratch(described.itemsize());
   pack(described, scratch.data(), value);
   const BufferView& view = live_view(self);
+  if (has_driver(view)) return write_element(self, indices, scratch.data());
   commit_value(view, view.item_pointer(indices), scratch.data());
 }
 
@@ -59,6 +61,19 @@ bool same_elements(const BufferView& a, const BufferView& b) {
   return a.format() ? a.format() == b.format() : a.dtype() == b.dtype();
 }
 
+void move_elements(BufferObject* self, const BufferView& dst, BufferObject* source, const BufferView& src) {
+  if (has_driver(dst) || has_driver(src)) {
+    const Buffer target = share(self).rebind(dst);
+    const Buffer origin = share(source);
+    const GilRelease waiting;
+    return strideport::copy(target, origin, StreamRef::host());
+  }
+  const LeaseHold hold_dst(self);
+  const LeaseHold hold_src(source);
+  const GilRelease no_gil(dst.len());
+  strideport::copy(dst, src, StreamRef::host());
+}
+
 void assign_view(BufferObject* self, const SubscriptKey& key, PyObject* value) {
   const Ref source = Ref::steal(checked(import_object(state_of(self), value, Writable::any)));
   const BufferView dst = key.apply(live_view(self));
@@ -72,10 +87,7 @@ void assign_view(BufferObject* self, const SubscriptKey& key, PyObject* value) {
                           element_text(dst) + "): cast one of them");
   }
   if (dst.empty()) return;
-  const LeaseHold hold_dst(self);
-  const LeaseHold hold_src(as_buffer(source.get()));
-  const GilRelease no_gil(dst.len());
-  strideport::copy(dst, src, self->stream);
+  move_elements(self, dst, as_buffer(source.get()), src);
 }
 
 }  // namespace

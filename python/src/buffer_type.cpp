@@ -23,6 +23,16 @@ BufferObject* allocate(PyTypeObject* type) {
   return self;
 }
 
+/// True if the lease alone keeps the Python object that owns device memory: no C++ Buffer and no queued work does.
+bool is_sole_keeper(const Lease& lease) noexcept {
+  if (lease.tracked_object == nullptr || lease.tracked->owner().use_count() != 1) return false;
+  try {
+    return is_ready(*lease.tracked);
+  } catch (...) {  // the device failed, and the work with it
+    return false;
+  }
+}
+
 traverseproc traverse_of(PyObject* object) noexcept {
   return reinterpret_cast<traverseproc>(PyType_GetSlot(Py_TYPE(object), Py_tp_traverse));
 }
@@ -38,11 +48,16 @@ BufferObject* new_root(ModuleState* state) {
 
 PyObject* wrap(ModuleState* state, Buffer buffer, PyObject* obj) {
   BufferObject* self = new_root(state);
+  Ref root = Ref::steal(as_object(self));
   self->view = buffer.view();
   self->stream = buffer.stream();
-  self->lease.owner = buffer.owner();
+  if (buffer.device().has_driver()) {
+    self->lease.tracked = std::make_unique<Buffer>(std::move(buffer));
+  } else {
+    self->lease.owner = buffer.owner();
+  }
   self->lease.obj = Py_XNewRef(obj);
-  return as_object(self);
+  return root.release();
 }
 
 PyObject* new_view(BufferObject* self, BufferView view) {
@@ -99,6 +114,7 @@ int buffer_traverse(PyObject* object, visitproc visit, void* arg) noexcept {
   } else if (lease.has_master) {
     Py_VISIT(lease.master.obj);
   }
+  if (is_sole_keeper(lease)) Py_VISIT(lease.tracked_object);
   Py_VISIT(self->lease.keepalive);
   Py_VISIT(self->lease.obj);
   return 0;

@@ -4,6 +4,7 @@
 #include "arguments.hpp"
 #include "call_adapters.hpp"
 #include "elements.hpp"
+#include "host_access.hpp"
 #include "methods.hpp"
 #include "object.hpp"
 #include "ref.hpp"
@@ -21,15 +22,16 @@ BufferView as_opaque(const BufferView& view) {
 }
 
 PyObject* bytes_of(BufferObject* self, Order order) {
-  const BufferView& view = host_view(self);
+  wait_for_host(self);
+  const BufferView& view = live_view(self);
   Ref bytes = Ref::steal(checked(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(view.len()))));
   if (view.empty()) return bytes.release();
   const LeaseHold hold(self);
   const BufferView source = view.format().has_references() ? as_opaque(view) : view;
   auto* data = reinterpret_cast<std::byte*>(PyBytes_AsString(bytes.get()));
   {
-    const GilRelease no_gil(source.len());
-    to_contiguous(std::span(data, static_cast<size_t>(source.len())), source, order, self->stream);
+    const GilRelease no_gil(has_driver(source) ? GilRelease::kThresholdBytes : source.len());
+    to_contiguous(std::span(data, static_cast<size_t>(source.len())), source, order, StreamRef::host());
   }
   return bytes.release();
 }
@@ -68,8 +70,9 @@ PyObject* hex(BufferObject* self, PyObject* args, PyObject* kwargs) {
 }
 
 PyObject* tolist(BufferObject* self) {
-  const BufferView view = host_view(self);
-  const LeaseHold hold(self);  // a collection that the lists start may release `self`
+  const Ref host = readable(self);
+  const LeaseHold hold(as_buffer(host.get()));  // a collection that the lists start may release `self`
+  const BufferView view = live_view(as_buffer(host.get()));
   return list_of(view, ElementReader(view), 0, static_cast<const std::byte*>(view.buf()));
 }
 

@@ -13,7 +13,7 @@
 namespace strideport::python {
 namespace {
 
-constexpr const char* kOffers[] = {"__dlpack__", "__array_struct__", "__array_interface__"};
+constexpr const char* kOffers[] = {"__dlpack__", "__cuda_array_interface__", "__array_struct__", "__array_interface__"};
 
 void give_back(Py_buffer* buffer) noexcept { PyBuffer_Release(buffer); }
 

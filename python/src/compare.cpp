@@ -4,6 +4,7 @@
 
 #include "call_adapters.hpp"
 #include "elements.hpp"
+#include "host_access.hpp"
 #include "methods.hpp"
 #include "object.hpp"
 #include "ref.hpp"
@@ -143,11 +144,13 @@ PyObject* rich_compare(BufferObject* self, PyObject* other, int op) {
   if (!right) Py_RETURN_NOTIMPLEMENTED;
   BufferObject* operand = as_buffer(right.get());
   if (self->lease_ptr == nullptr || operand->lease_ptr == nullptr) return answer(as_object(self) == other);
-  const BufferView a = host_view(self);
-  const BufferView b = host_view(operand);
-  if (!same_shape(a, b)) return answer(false);
-  const LeaseHold hold_a(self);
-  const LeaseHold hold_b(operand);
+  if (!same_shape(live_view(self), live_view(operand))) return answer(false);
+  const Ref host_a = readable(self);
+  const Ref host_b = readable(operand);
+  const LeaseHold hold_a(as_buffer(host_a.get()));
+  const LeaseHold hold_b(as_buffer(host_b.get()));
+  const BufferView a = live_view(as_buffer(host_a.get()));
+  const BufferView b = live_view(as_buffer(host_b.get()));
   return answer(Comparison(a, b).run());
 }
 

@@ -13,7 +13,8 @@ A memoryview for every device: a view of the memory of another object, without a
 Parameters
 ----------
 object : buffer-like
-    Anything that exposes memory: the buffer protocol, DLPack, the array interface. The same as `asbuffer`.
+    Anything that exposes memory: the buffer protocol, DLPack, the CUDA Array Interface, the array interface. The same
+    as `asbuffer`.
 
 Raises
 ------
@@ -26,6 +27,10 @@ Notes
 -----
 Where memoryview returns a result, a Buffer returns the same; where it raises, a Buffer raises the same exception.
 A Buffer goes on where memoryview stops: any format, sub-views, permutations, other devices.
+
+On a device, what gives Python values (indexing, `tolist`, `tobytes`, `hex`, `==`, `count`, `index`) waits for the work
+pending on the memory and copies the elements to the host; assignment is done on return; iterating and hashing raise TypeError.
+Reading pinned and managed memory waits likewise, and copies nothing. All of it waits without the GIL.
 )";
 
 inline constexpr char tobytes[] =
@@ -52,7 +57,7 @@ ValueError
 
 Notes
 -----
-Waits for the buffer's stream on device memory.
+Waits for the work pending on memory of a device, or pinned memory.
 )";
 
 inline constexpr char tolist[] =
@@ -74,7 +79,7 @@ ValueError
 
 Notes
 -----
-Waits for the buffer's stream on device memory.
+Waits for the work pending on memory of a device, which is copied to the host first, or on pinned memory.
 )";
 
 inline constexpr char hex[] =
@@ -93,6 +98,10 @@ bytes_per_sep : int
 Returns
 -------
 str
+
+Notes
+-----
+Waits as `tobytes` does.
 )";
 
 inline constexpr char cast[] =
@@ -164,6 +173,10 @@ value : object
 Returns
 -------
 int
+
+Notes
+-----
+Waits as `tolist` does.
 )";
 
 inline constexpr char index[] =
@@ -186,6 +199,10 @@ Raises
 ------
 ValueError
     If there is none.
+
+Notes
+-----
+Waits as `tolist` does.
 )";
 
 inline constexpr char permute[] =
@@ -299,26 +316,29 @@ inline constexpr char contiguous_type[] =
     R"(The attribute `contiguous` of a Buffer: memoryview's bool, which is also a method.
 
 `b.contiguous` is true if the elements fill one block in C or Fortran order, and compares, hashes and prints as that
-bool. `b.contiguous(order='C')` is a Buffer with the same elements that is contiguous in `order`: a view of `b` where
-`b` is so already, else a copy.
+bool. `b.contiguous(order='C', *, stream=None)` is a Buffer with the same elements that is contiguous in `order`: a view of
+`b` where `b` is so already, else a copy on the same device, which is done on return where `stream` is None.
 )";
 
 inline constexpr char to[] =
-    R"(to($self, /, device='cpu', *, order='K', stream=None, copy=None)
+    R"(to($self, /, device='cpu', *, order='K', stream=None, copy=None, pinned=False)
 --
 
 The same elements on a device, in an order.
 
 Parameters
 ----------
-device : str
-    'cpu', 'cuda:0', ...
+device : str or (int, int)
+    'cpu', 'cuda:0', 'cuda_host', 'simulated:1', ...
 order : {'C', 'F', 'A', 'K'}
     Layout of the result. 'K' keeps the source's.
-stream : int or None
-    Handle of the stream to enqueue on; None on the host.
+stream : stream, optional
+    Where a device takes part: the stream to queue the copy on, and on which the result becomes ready; a copy to plain host
+    memory is done on return all the same. None: done on return.
 copy : bool or None
     None: a view where nothing needs to move. True: always a copy. False: BufferError where a copy is needed.
+pinned : bool
+    With 'cpu': to memory of the host that this buffer's device can reach, without staging.
 
 Returns
 -------
@@ -327,15 +347,21 @@ Buffer
 Raises
 ------
 DeviceError
-    If this build has no such device.
+    If there is no such device, or it fails; DeviceMemoryError if it has no room.
 BufferError
-    If `copy` is False and a copy is needed.
+    If `copy` is False and a copy is needed, or this build has no device side.
 TypeError
     If the elements hold references (format 'O') and would have to move.
+ValueError
+    For a stream of another device, or any stream where all memory is the host's.
+
+Notes
+-----
+The copy comes after all the work that Strideport queued on this memory before, which stays alive until it is done.
 )";
 
 inline constexpr char explain[] =
-    R"(explain($self, /, order='C')
+    R"(explain($self, /, order='C', *, device=None)
 --
 
 How a copy of this buffer into a contiguous one would be done, and why it is not a view. Moves nothing.
@@ -344,6 +370,8 @@ Parameters
 ----------
 order : {'C', 'F', 'A', 'K'}
     Layout of the destination.
+device : str or (int, int), optional
+    Where the destination would be; None for where this buffer is.
 
 Returns
 -------

@@ -5,6 +5,7 @@
 #include <exception>
 #include <new>
 
+#include "error_value.hpp"
 #include "gil.hpp"
 #include "ref.hpp"
 #include "strideport/error.hpp"
@@ -19,14 +20,24 @@ void set_message(PyObject* type, const char* message) noexcept {
 }
 
 // Found by name, so that no static holds an object of one interpreter: this path is cold.
-Ref device_error_class() noexcept {
+Ref device_error_class(const char* name) noexcept {
   const Ref module = Ref::steal(PyImport_ImportModule("strideport._core"));
-  Ref result = module ? Ref::steal(PyObject_GetAttrString(module.get(), "DeviceError")) : Ref();
+  Ref result = module ? Ref::steal(PyObject_GetAttrString(module.get(), name)) : Ref();
   if (!result) {
     PyErr_Clear();
     return Ref::borrow(PyExc_RuntimeError);
   }
   return result;
+}
+
+void set_device_error(const char* name, const DeviceError& error) noexcept {
+  const Ref type = device_error_class(name);
+  set_message(type.get(), error.what());
+  if (type.get() == PyExc_RuntimeError) return;
+  const Ref raised = take_error();
+  const Ref code = Ref::steal(PyLong_FromLong(error.code()));
+  if (!raised || !code || PyObject_SetAttrString(raised.get(), "code", code.get()) != 0) PyErr_Clear();
+  if (raised) set_error(raised);
 }
 
 }  // namespace
@@ -54,8 +65,10 @@ void set_error_from_exception() noexcept {
     set_message(PyExc_IndexError, error.what());
   } catch (const BufferError& error) {
     set_message(PyExc_BufferError, error.what());
+  } catch (const DeviceOutOfMemory& error) {
+    set_device_error("DeviceMemoryError", error);
   } catch (const DeviceError& error) {
-    set_message(device_error_class().get(), error.what());
+    set_device_error("DeviceError", error);
   } catch (const std::bad_alloc&) {
     PyErr_NoMemory();
   } catch (const std::exception& error) {

@@ -1,11 +1,14 @@
 /// DLPack's C exchange API on the type: what consumers in C call in place of `__dlpack__`.
 ///
-/// The table is one for the process and for ever. Memory of the host has no stream, so "no sync" costs nothing here.
+/// The table is one for the process and for ever. "No sync" means: ready on the stream that `current_stream` names, which
+/// is the legacy default stream of the device, made to wait for what is pending. Memory of the host has no stream; what is
+/// pending on pinned memory is waited for.
 #include <dlpack/dlpack.h>
 
 #include <cstdint>
 #include <exception>
 #include <new>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -31,6 +34,25 @@ BufferObject* checked_buffer(void* object) {
   return as_buffer(candidate);
 }
 
+/// Nothing for memory of the host.
+std::optional<StreamRef> work_stream(DeviceType type) noexcept {
+  switch (type) {
+    case DeviceType::cuda:
+    case DeviceType::cuda_managed:
+    case DeviceType::simulated: return StreamRef::legacy_default();
+    default: return std::nullopt;
+  }
+}
+
+/// As consumers of this table expect it.
+Buffer ready(BufferObject* self) {
+  Buffer buffer = share(self);
+  if (!buffer.device().has_driver() || is_ready(buffer)) return buffer;
+  const GilRelease waiting;
+  make_ready(buffer, work_stream(buffer.device().type).value_or(StreamRef::host()));
+  return buffer;
+}
+
 DLPackTensor allocate_like(const DLTensor* prototype) {
   if (prototype == nullptr) throw InvalidArgument("the prototype is NULL");
   if (prototype->ndim < 0 || prototype->ndim > kMaxNdim) {
@@ -43,9 +65,8 @@ DLPackTensor allocate_like(const DLTensor* prototype) {
                       std::to_string(prototype->dtype.bits) + ") is none that DLPack 1.3 knows");
   }
   const Device device{static_cast<DeviceType>(prototype->device.device_type), prototype->device.device_id};
-  if (!device.host_accessible()) throw BufferError("this build of Strideport has no device side");
   const std::span shape(prototype->shape, static_cast<size_t>(prototype->ndim));
-  return export_dlpack(empty(shape, dtype, Order::C, device));
+  return export_dlpack(empty(shape, dtype, Order::C, device, work_stream(device.type).value_or(StreamRef::host())));
 }
 
 /// Without the GIL: errors go to the callback, in words alone.
@@ -55,6 +76,10 @@ int allocate(DLTensor* prototype, DLManagedTensorVersioned** out, void* context,
     return 0;
   } catch (const InvalidArgument& error) {
     set_error(context, "ValueError", error.what());
+  } catch (const DeviceOutOfMemory& error) {
+    set_error(context, "MemoryError", error.what());
+  } catch (const DeviceError& error) {
+    set_error(context, "RuntimeError", error.what());
   } catch (const std::bad_alloc&) {
     set_error(context, "MemoryError", "no memory for the tensor");
   } catch (const std::exception& error) {
@@ -66,7 +91,7 @@ int allocate(DLTensor* prototype, DLManagedTensorVersioned** out, void* context,
 int from_object(void* object, DLManagedTensorVersioned** out) noexcept {
   return guarded(-1, [&] {
     BufferObject* self = checked_buffer(object);
-    *out = export_dlpack(share(self)).release();
+    *out = export_dlpack(ready(self)).release();
     return 0;
   });
 }
@@ -74,9 +99,10 @@ int from_object(void* object, DLManagedTensorVersioned** out) noexcept {
 int to_object(DLManagedTensorVersioned* tensor, void** out) noexcept {
   return guarded(-1, [&] {
     DLPackTensor owned(tensor);  // stolen, also where this fails
+    const bool known = owned && owned->version.major == kDLPackMajor;  // else nothing more of it may be read
     const Ref module = Ref::steal(checked(PyImport_ImportModule("strideport._core")));
-    Buffer buffer = import_dlpack(std::move(owned), StreamRef::host());
-    if (!buffer.device().host_accessible()) throw BufferError("this build of Strideport has no device side");
+    const auto type = static_cast<DeviceType>(known ? owned->dl_tensor.device.device_type : kDLCPU);
+    Buffer buffer = import_dlpack(std::move(owned), work_stream(type).value_or(StreamRef::host()));
     *out = wrap(state_of_module(module.get()), std::move(buffer), nullptr);
     return 0;
   });
@@ -91,19 +117,21 @@ int fill(void* object, DLTensor* out) noexcept {
       raise(PyExc_BufferError,
             "a bare DLTensor cannot say that memory is read-only: ask for a managed tensor, or copy");
     }
-    if (self->lent == nullptr) self->lent = export_dlpack(Buffer(view, nullptr)).release();
+    ready(self);
+    if (self->lent == nullptr) self->lent = export_dlpack(Buffer(live_view(self), nullptr)).release();
     *out = self->lent->dl_tensor;
     return 0;
   });
 }
 
 int current_stream(DLDeviceType device_type, int32_t, void** out) noexcept {
-  if (device_type == kDLCPU || device_type == kDLCUDAHost) {
-    *out = nullptr;
+  const std::optional<StreamRef> stream = work_stream(static_cast<DeviceType>(device_type));
+  if (stream || device_type == kDLCPU || device_type == kDLCUDAHost) {
+    *out = stream ? reinterpret_cast<void*>(stream->handle()) : nullptr;
     return 0;
   }
   const PyGILState_STATE gil = ensure_gil();
-  PyErr_Format(PyExc_BufferError, "DLPack device type %d: this build of Strideport has no device side",
+  PyErr_Format(PyExc_BufferError, "DLPack device type %d: Strideport does not reach it",
                static_cast<int>(device_type));
   PyGILState_Release(gil);
   return -1;

@@ -4,6 +4,7 @@
 
 #include "arguments.hpp"
 #include "call_adapters.hpp"
+#include "host_access.hpp"
 #include "methods.hpp"
 #include "object.hpp"
 #include "ref.hpp"
@@ -97,6 +98,8 @@ PyObject* get_array_interface(BufferObject* self) {
   const std::string typestr = required_typestr(view);
   Ref descr = descr_of(view.format().item());
   if (!descr) refuse_interface("NumPy has no descr for format '" + view.format().text() + "'");
+  wait_for_host(self);
+  live_view(self);
   const Ref dict = Ref::steal(checked(PyDict_New()));
   set_entry(dict, "version", Ref::steal(PyLong_FromLong(3)));
   set_entry(dict, "shape", tuple_of(view.shape()));

@@ -5,6 +5,7 @@
 
 #include "call_adapters.hpp"
 #include "errors.hpp"
+#include "host_access.hpp"
 #include "methods.hpp"
 #include "object.hpp"
 #include "ref.hpp"
@@ -86,8 +87,9 @@ int get_buffer(PyObject* self, Py_buffer* out, int flags) noexcept {
   }
   out->obj = nullptr;
   return guarded(-1, [&] {
+    check_memory(live_view(as_buffer(self)), flags);
+    wait_for_host(as_buffer(self));
     const BufferView& view = live_view(as_buffer(self));
-    check_memory(view, flags);
     check_format(view, flags);
     check_layout(view, flags);
     fill(*out, view, flags);

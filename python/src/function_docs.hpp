@@ -5,10 +5,10 @@
 namespace strideport::python::function_doc {
 
 inline constexpr char copy[] =
-    R"(copy($module, /, dst, src, stream=None)
+    R"(copy($module, /, dst, src, stream=None, *, progress=None)
 --
 
-Copies every element of `src` into `dst`. Counterpart of PyObject_CopyData.
+Copies every element of `src` into `dst`, in stream order. Counterpart of PyObject_CopyData.
 
 Parameters
 ----------
@@ -16,19 +16,27 @@ dst : buffer-like
     Writable. Shapes must be equal once dimensions of extent 1 are dropped, element types in any case.
 src : buffer-like
     May overlap `dst`: the result is as if through a temporary.
-stream : None
-    For memory of the host there is none.
+stream : stream, optional
+    Where a device takes part: a strideport.Stream, a handle as an int, or another library's stream, of `dst`'s device or of
+    `src`'s. The work is queued there, and the call returns; from plain host memory `src` may be reused on return, and to
+    plain host memory the copy is done. None: done on return. For memory of the host there is none.
+progress : callable, optional
+    Called as ``progress(bytes_done, bytes_total)`` by copies of more than a second that the host takes part in, at most ten
+    times a second. What it raises ends the copy; `dst` is partly written then.
 
 Raises
 ------
 ValueError
-    If shapes or element types differ, or `dst` overlaps itself.
+    If shapes or element types differ, `dst` overlaps itself, or the stream is of neither device.
 TypeError
-    If `dst` is read-only, or elements hold references to objects. `dst` is untouched in every case.
+    If `dst` is read-only, or elements hold references to objects. `dst` is untouched then, as it is with ValueError.
+DeviceError
+    If the device fails; `dst` may be partly written then.
 
 Notes
 -----
-Drops the GIL for copies above 256 KiB.
+Comes after all the work that Strideport queued on either side before; both stay alive until it is done. Drops the GIL for
+copies above 256 KiB, and for all that a device takes part in.
 )";
 
 inline constexpr char explain[] =
@@ -36,6 +44,8 @@ inline constexpr char explain[] =
 --
 
 Says in words how `copy(dst, src)` would go about it, and why a view would not do. Touches no memory.
+
+Between a host and a device the choice depends on rates that are measured once a device, here if not before.
 
 Parameters
 ----------
@@ -51,7 +61,7 @@ inline constexpr char to_contiguous[] =
     R"(to_contiguous($module, obj, /, order='C')
 --
 
-The elements as bytes without gaps. Counterpart of PyBuffer_ToContiguous.
+The elements as bytes without gaps. Counterpart of PyBuffer_ToContiguous. Waits for the work pending on device memory.
 
 Parameters
 ----------
@@ -69,7 +79,7 @@ inline constexpr char from_contiguous[] =
 --
 
 Fills `dst` from elements that lie without gaps. Counterpart of PyBuffer_FromContiguous and of Python 2's
-PyObject_CopyToObject.
+PyObject_CopyToObject. Done on return, wherever the two are.
 
 Parameters
 ----------
@@ -105,7 +115,7 @@ order : {'C', 'F', 'A'}
 Returns
 -------
 Buffer
-    Unlike PyMemoryView_GetContiguous's, a copy is writable.
+    Unlike PyMemoryView_GetContiguous's, a copy is writable. It is on the same device, and done on return.
 )";
 
 inline constexpr char check_buffer[] =
@@ -255,12 +265,58 @@ inline constexpr char devices[] =
     R"(devices($module, /)
 --
 
-The devices whose memory this build can use here.
+The devices whose memory can be used here. Initialises the drivers, which takes a second the first time.
 
 Returns
 -------
 list of str
-    'cpu' first.
+    'cpu', then 'cuda:0', ..., then 'simulated:0', ... where STRIDEPORT_SIMULATED_DEVICES asks for them.
+
+See Also
+--------
+device_info, why_no_device
+)";
+
+inline constexpr char device_info[] =
+    R"(device_info($module, /, device)
+--
+
+What a driver says of a device.
+
+Parameters
+----------
+device : str or (int, int)
+    One of `devices()`.
+
+Returns
+-------
+dict
+    device, name, simulated, total_bytes and free_bytes of its memory, compute_capability (major, minor), multiprocessors,
+    driver_version ('13.0'), pools (memory comes from the driver's pools), batch_copies. None for what 'cpu' has not.
+
+Raises
+------
+DeviceError
+    If there is no such device; the message says why.
+ValueError
+    For pinned and managed memory, which are no devices.
+)";
+
+inline constexpr char why_no_device[] =
+    R"(why_no_device($module, /, device='cuda')
+--
+
+Why there is no device of a kind.
+
+Parameters
+----------
+device : str or (int, int)
+    Only its kind matters.
+
+Returns
+-------
+str or None
+    A sentence ("no driver: ..."); None where there is a device.
 )";
 
 inline constexpr char num_threads[] =

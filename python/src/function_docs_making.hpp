@@ -9,7 +9,8 @@ inline constexpr char asbuffer[] =
 
 Views the memory of any object as a Buffer, without a copy.
 
-The protocols are tried in this order: the buffer protocol, DLPack, ``__array_struct__``, ``__array_interface__``.
+The protocols are tried in this order: the buffer protocol, DLPack, the CUDA Array Interface, ``__array_struct__``,
+``__array_interface__``.
 One that refuses (BufferError, ValueError) leaves the word to the next.
 
 Parameters
@@ -49,7 +50,8 @@ Parameters
 x : object
     A producer of DLPack tensors, or a capsule, which this consumes.
 device : str or (int, int), optional
-    Where the result is to be; a producer elsewhere is asked to bring it there.
+    Where the result is to be; a producer elsewhere is asked to bring it there, and where it does not, a copy is made here,
+    which is done on return.
 copy : bool, optional
     True: always a copy, in C order unless the producer made it. False: never. None: only where one is needed.
 
@@ -63,16 +65,23 @@ Raises
 TypeError
     If `x` has no ``__dlpack__``.
 BufferError
-    If the producer refuses, or its tensor is of a version, device or element type that is not known here.
+    If the producer refuses, its tensor is of a version, device or element type that is not known here, or ``copy=False``
+    and a copy is needed.
 ValueError
     For a capsule that was consumed before, or holds something else.
+DeviceError
+    If `device` is not there.
+
+Notes
+-----
+A producer with memory on a device is asked to make it ready on the legacy default stream (``stream=1``), never on None.
 )";
 
 inline constexpr char from_pointer[] =
-    R"(from_pointer($module, /, ptr, shape, dtype, strides=None, *, device='cpu', readonly=False, owner=None)
+    R"(from_pointer($module, /, ptr, shape, dtype, strides=None, *, device='cpu', readonly=False, owner=None, stream=None)
 --
 
-Views memory that only an address names. Nobody checks the address.
+Views memory that only an address names. Nobody checks an address of the host; a driver is asked for its own.
 
 Parameters
 ----------
@@ -86,7 +95,9 @@ strides : sequence of int, optional
 device : str or (int, int)
 readonly : bool
 owner : object, optional
-    Kept alive as long as the memory is in use; what `Buffer.obj` shows.
+    Kept alive as long as the memory is in use, by queued work too; what `Buffer.obj` shows.
+stream : stream, optional
+    On which the contents of device memory become ready, with the work queued there so far. None: they are.
 
 Returns
 -------
@@ -95,7 +106,12 @@ Buffer
 Raises
 ------
 ValueError
-    For a negative extent, sizes that overflow, or strides of another length than shape.
+    For a negative extent, sizes that overflow, strides of another length than shape, or elements outside of the
+    allocation that the driver knows.
+BufferError
+    If the driver does not know the address, or knows it on another device.
+DeviceError
+    If the device is not there.
 )";
 
 inline constexpr char from_memory[] =
@@ -120,10 +136,10 @@ Buffer
 )";
 
 inline constexpr char empty[] =
-    R"(empty($module, /, shape, dtype, *, device='cpu', order='C', pinned=False)
+    R"(empty($module, /, shape, dtype, *, device='cpu', order='C', pinned=False, stream=None)
 --
 
-New memory without a value, aligned to 64 bytes.
+New memory without a value, aligned to 64 bytes; to 256 where a driver gives it.
 
 Parameters
 ----------
@@ -134,7 +150,9 @@ device : str or (int, int)
 order : {'C', 'F', 'A', 'K'}
     'F' lays the first dimension densest; the others mean 'C'.
 pinned : bool
-    Memory of the host that a device can reach.
+    Memory of the host that a device can reach: 'cuda_host', or 'simulated_host' where only simulated devices are.
+stream : stream, optional
+    Device memory may be used on it at once, and elsewhere after what uses it there. None: anywhere on return.
 
 Returns
 -------
@@ -148,11 +166,18 @@ TypeError
     For elements that hold references to objects.
 BufferError
     For a device that this build does not have.
+DeviceError
+    For a device that is not there, or fails.
 MemoryError
+    DeviceMemoryError where it is the device's.
+
+Notes
+-----
+Device memory comes from a pool of the driver, pinned memory from one of Strideport's own.
 )";
 
 inline constexpr char empty_like[] =
-    R"(empty_like($module, like, /, *, order='K', device='cpu')
+    R"(empty_like($module, like, /, *, order='K', device='cpu', pinned=False, stream=None)
 --
 
 New memory without a value, with the shape and the element type of `like`.
@@ -164,10 +189,19 @@ order : {'C', 'F', 'A', 'K'}
     'K': the order of the dimensions of `like`, its gaps closed. 'A': 'F' where `like` is Fortran- and not
     C-contiguous, else 'C'.
 device : str or (int, int)
+pinned : bool
+    Memory of the host that the device of `like` can reach, or for host memory the device that there is.
+stream : stream, optional
+    As for `empty`.
 
 Returns
 -------
 Buffer
+
+Raises
+------
+BufferError, DeviceError, MemoryError
+    As `empty`.
 )";
 
 }  // namespace strideport::python::function_doc

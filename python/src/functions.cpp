@@ -64,6 +64,8 @@ PyMethodDef functions[] = {
     {"contiguous_strides", as_method(with_keywords<fn_contiguous_strides>), kKeywords, doc::contiguous_strides},
     {"byte_range", as_method(with_keywords<fn_byte_range>), kKeywords, doc::byte_range},
     {"devices", as_method(with_one<fn_devices>), METH_NOARGS, doc::devices},
+    {"device_info", as_method(with_keywords<fn_device_info>), kKeywords, doc::device_info},
+    {"why_no_device", as_method(with_keywords<fn_why_no_device>), kKeywords, doc::why_no_device},
     {"num_threads", as_method(with_one<fn_num_threads>), METH_NOARGS, doc::num_threads},
     {"set_num_threads", as_method(with_one<fn_set_num_threads>), METH_O, doc::set_num_threads},
     {"_build_info", as_method(with_one<fn_build_info>), METH_NOARGS, doc::build_info},

@@ -35,8 +35,12 @@ PyObject* fn_from_dlpack(ModuleState* state, PyObject* args, PyObject* kwargs);
 // pickle.cpp --------------------------------------------------------------------------------------------------
 PyObject* fn_rebuild(ModuleState* state, PyObject* args);
 
-// functions_info.cpp: what this build is, and its threads -----------------------------------------------------
+// devices.cpp: what there is ----------------------------------------------------------------------------------
 PyObject* fn_devices(ModuleState* state, PyObject*);
+PyObject* fn_device_info(ModuleState* state, PyObject* args, PyObject* kwargs);
+PyObject* fn_why_no_device(ModuleState* state, PyObject* args, PyObject* kwargs);
+
+// functions_info.cpp: what this build is, and its threads -----------------------------------------------------
 PyObject* fn_num_threads(ModuleState* state, PyObject*);
 PyObject* fn_set_num_threads(ModuleState* state, PyObject* threads);
 PyObject* fn_build_info(ModuleState* state, PyObject*);

@@ -22,9 +22,13 @@ constexpr const char* kAbi = "abi3, from CPython 3.11 on";
 constexpr const char* kAbi = "CPython " PY_VERSION;
 #endif
 
-}  // namespace
+/// A build without one says so of every device.
+bool has_device_side() {
+  const GilRelease initialising;
+  return why_no_device(DeviceType::simulated).find("STRIDEPORT_CUDA") == std::string::npos;
+}
 
-PyObject* fn_devices(ModuleState*, PyObject*) { return checked(Py_BuildValue("[s]", to_string(Device{}).c_str())); }
+}  // namespace
 
 PyObject* fn_num_threads(ModuleState*, PyObject*) { return checked(PyLong_FromLong(num_threads())); }
 
@@ -40,7 +44,8 @@ PyObject* fn_set_num_threads(ModuleState*, PyObject* threads) {
 PyObject* fn_build_info(ModuleState*, PyObject*) {
   const std::string dlpack = std::to_string(kDLPackMajor) + "." + std::to_string(kDLPackMinor);
   return checked(Py_BuildValue("{s:s,s:s,s:s,s:s,s:s,s:O}", "version", STRIDEPORT_VERSION, "compiler", kCompiler, "abi",
-                               kAbi, "python_headers", PY_VERSION, "dlpack", dlpack.c_str(), "cuda", Py_False));
+                               kAbi, "python_headers", PY_VERSION, "dlpack", dlpack.c_str(), "cuda",
+                               has_device_side() ? Py_True : Py_False));
 }
 
 }  // namespace strideport::python

@@ -1,4 +1,5 @@
 /// New buffers: memory of our own, and memory that only an address names.
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -6,13 +7,19 @@
 #include "arguments.hpp"
 #include "call_adapters.hpp"
 #include "functions.hpp"
+#include "streams.hpp"
 
 namespace strideport::python {
 namespace {
 
-void check_host(Device device) {
-  if (device.host_accessible()) return;
-  raise(PyExc_BufferError, "device %s: this build of Strideport has no device side", to_string(device).c_str());
+/// The device of new memory: `pinned` is memory of the host that the driver of `near` knows.
+Device place_of(PyObject* device_name, bool pinned, Device near) {
+  const Device device = parse_device_argument(device_name);
+  if (!pinned) return device;
+  if (device != Device{}) {
+    raise(PyExc_ValueError, "pinned=True is for memory of the host, not of %s", to_string(device).c_str());
+  }
+  return pinned_memory_for(near);
 }
 
 void check_no_references(const Format& format) {
@@ -32,11 +39,18 @@ int64_t bytes_of(std::span<const int64_t> shape, int64_t itemsize) {
   return bytes;
 }
 
-Buffer allocate(std::span<const int64_t> shape, const ElementType& type, Order order, Device device) {
+/// Drops the GIL for the first allocation of a driver, which initialises it.
+Buffer allocate_bytes(int64_t bytes, Device device, StreamRef stream) {
+  const GilRelease initialising(device.has_driver() ? GilRelease::kThresholdBytes : 0);
+  return empty(std::span(&bytes, 1), {TypeCode::unsigned_integer, 8, 1}, Order::C, device, stream);
+}
+
+Buffer allocate(std::span<const int64_t> shape, const ElementType& type, Order order, Device device,
+                StreamRef stream) {
   const int64_t bytes = bytes_of(shape, type.itemsize());
   std::vector<int64_t> strides(shape.size());
   contiguous_strides(shape, type.itemsize(), order, strides);
-  const Buffer storage = empty(std::span(&bytes, 1), {TypeCode::unsigned_integer, 8, 1}, Order::C, device);
+  const Buffer storage = allocate_bytes(bytes, device, stream);
   ViewSpec spec;
   spec.buf = storage.buf();
   spec.shape = shape;
@@ -47,51 +61,70 @@ Buffer allocate(std::span<const int64_t> shape, const ElementType& type, Order o
   spec.device = device;
   spec.padded = type.dtype.is_subbyte();  // each element gets bytes of its own
   spec.memory = MemoryRange{storage.buf(), bytes};
-  return Buffer(BufferView::create(spec), storage.owner(), storage.stream());
+  return storage.rebind(BufferView::create(spec));
 }
 
-PyObject* wrap_pointer(ModuleState* state, const ViewSpec& spec, PyObject* owner) {
+PyObject* wrap_pointer(ModuleState* state, const ViewSpec& spec, PyObject* owner, StreamRef stream) {
+  if (spec.device.has_driver() && owner != Py_None) {
+    return wrap_owned(state, BufferView::create(spec), owner, stream);
+  }
+  if (spec.device.has_driver()) return wrap(state, Buffer(BufferView::create(spec), nullptr, stream), nullptr);
   return wrap(state, Buffer(BufferView::create(spec), nullptr), owner == Py_None ? nullptr : owner);
+}
+
+/// What the driver says of the address: nothing of the memory may lie outside of its allocation.
+void set_allocation(ViewSpec& spec) {
+  check_no_references(spec.format);
+  if (element_count(spec.shape) == 0) return;
+  const GilRelease initialising;
+  check_location(spec.buf, spec.device);
+  const std::optional<Location> location = locate(spec.buf);
+  if (location && location->allocation.size > 0) spec.memory = location->allocation;
 }
 
 }  // namespace
 
 PyObject* fn_empty(ModuleState* state, PyObject* args, PyObject* kwargs) {
-  static const char* const names[] = {"shape", "dtype", "device", "order", "pinned", nullptr};
-  PyObject *shape = nullptr, *dtype = nullptr, *device_name = nullptr, *order_name = nullptr;
+  static const char* const names[] = {"shape", "dtype", "device", "order", "pinned", "stream", nullptr};
+  PyObject *shape = nullptr, *dtype = nullptr, *device_name = nullptr, *order_name = nullptr, *stream_object = nullptr;
   int pinned = 0;
-  parse_arguments(args, kwargs, "OO|$OOp:empty", names, &shape, &dtype, &device_name, &order_name, &pinned);
+  parse_arguments(args, kwargs, "OO|$OOpO:empty", names, &shape, &dtype, &device_name, &order_name, &pinned,
+                  &stream_object);
   const std::vector<int64_t> extents = parse_ints(shape, "shape");
   const ElementType type = parse_element_type(state, dtype);
   check_no_references(type.format);
-  Device device = parse_device_argument(device_name);
-  if (pinned != 0) {
-    if (device != Device{})
-      raise(PyExc_ValueError, "pinned=True is for memory of the host, not of %s", to_string(device).c_str());
-    device = {DeviceType::cuda_host, 0};
-  }
+  const Device device = place_of(device_name, pinned != 0, {});
   const Order order = order_name == nullptr ? Order::C : parse_order(order_name, "CFAK");
-  return wrap(state, allocate(extents, type, order, device), nullptr);
+  const StreamRef stream = parse_stream_for(state, stream_object, device.has_driver());
+  return wrap(state, allocate(extents, type, order, device, stream), nullptr);
 }
 
 PyObject* fn_empty_like(ModuleState* state, PyObject* args, PyObject* kwargs) {
-  static const char* const names[] = {"", "order", "device", nullptr};
-  PyObject *like = nullptr, *order_name = nullptr, *device_name = nullptr;
-  parse_arguments(args, kwargs, "O|$OO:empty_like", names, &like, &order_name, &device_name);
+  static const char* const names[] = {"", "order", "device", "pinned", "stream", nullptr};
+  PyObject *like = nullptr, *order_name = nullptr, *device_name = nullptr, *stream_object = nullptr;
+  int pinned = 0;
+  parse_arguments(args, kwargs, "O|$OOpO:empty_like", names, &like, &order_name, &device_name, &pinned,
+                  &stream_object);
   const Order order = order_name == nullptr ? Order::K : parse_order(order_name, "CFAK");
-  const Device device = parse_device_argument(device_name);
   const Operand operand(state, like);
+  const Device device = place_of(device_name, pinned != 0, operand.view().device());
+  const StreamRef stream = parse_stream_for(state, stream_object, device.has_driver());
   check_no_references(operand.view().format());
-  return wrap(state, empty_like(operand.view(), order, device), nullptr);
+  const auto make = [&] {
+    const GilRelease initialising(device.has_driver() ? GilRelease::kThresholdBytes : 0);
+    return empty_like(operand.view(), order, device, stream);
+  };
+  return wrap(state, make(), nullptr);
 }
 
 PyObject* fn_from_pointer(ModuleState* state, PyObject* args, PyObject* kwargs) {
-  static const char* const names[] = {"ptr", "shape", "dtype", "strides", "device", "readonly", "owner", nullptr};
+  static const char* const names[] = {"ptr",      "shape", "dtype",  "strides", "device",
+                                      "readonly", "owner", "stream", nullptr};
   PyObject *ptr = nullptr, *shape = nullptr, *dtype = nullptr, *strides = Py_None;
-  PyObject *device = nullptr, *owner = Py_None;
+  PyObject *device = nullptr, *owner = Py_None, *stream_object = nullptr;
   int readonly = 0;
-  parse_arguments(args, kwargs, "OOO|O$OpO:from_pointer", names, &ptr, &shape, &dtype, &strides, &device, &readonly,
-                  &owner);
+  parse_arguments(args, kwargs, "OOO|O$OpOO:from_pointer", names, &ptr, &shape, &dtype, &strides, &device, &readonly,
+                  &owner, &stream_object);
   const ElementType type = parse_element_type(state, dtype);
   const std::vector<int64_t> extents = parse_ints(shape, "shape");
   const std::vector<int64_t> steps = strides == Py_None ? std::vector<int64_t>() : parse_ints(strides, "strides");
@@ -108,8 +141,9 @@ PyObject* fn_from_pointer(ModuleState* state, PyObject* args, PyObject* kwargs) 
   spec.padded = type.dtype.is_subbyte();
   spec.device = parse_device_argument(device);
   spec.readonly = readonly != 0;
-  check_host(spec.device);
-  return wrap_pointer(state, spec, owner);
+  const StreamRef stream = parse_stream_for(state, stream_object, spec.device.has_driver());
+  if (spec.device.has_driver()) set_allocation(spec);
+  return wrap_pointer(state, spec, owner, stream);
 }
 
 PyObject* fn_from_memory(ModuleState* state, PyObject* args, PyObject* kwargs) {
@@ -124,7 +158,7 @@ PyObject* fn_from_memory(ModuleState* state, PyObject* args, PyObject* kwargs) {
   spec.dtype = {TypeCode::unsigned_integer, 8, 1};
   spec.format = Format::of(spec.dtype);
   spec.readonly = readonly != 0;
-  return wrap_pointer(state, spec, owner);
+  return wrap_pointer(state, spec, owner, StreamRef::host());
 }
 
 }  // namespace strideport::python

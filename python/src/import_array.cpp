@@ -11,6 +11,7 @@
 #include "arguments.hpp"
 #include "call_adapters.hpp"
 #include "imports.hpp"
+#include "interface_dict.hpp"
 #include "object.hpp"
 #include "ref.hpp"
 #include "typestr.hpp"
@@ -130,47 +131,16 @@ void check_fields(PyObject* object, const ArrayStruct& array) {
 
 // __array_interface__ -----------------------------------------------------------------------------------------
 
-/// The value of a key, or null where it is missing or None.
-Ref entry(PyObject* interface, const char* key) {
-  Ref value = Ref::borrow(PyDict_GetItemString(interface, key));
-  return value.get() == Py_None ? Ref() : std::move(value);
-}
-
-Ref required(PyObject* interface, const char* key) {
-  Ref value = entry(interface, key);
-  if (!value) raise(PyExc_ValueError, "__array_interface__ has no '%s'", key);
-  return value;
-}
-
-std::vector<int64_t> tuple_entry(PyObject* tuple, const char* key) {
-  if (!PyTuple_Check(tuple) && !PyList_Check(tuple)) {
-    raise(PyExc_TypeError, "__array_interface__: %s must be a tuple of ints, not '%.200s'", key,
-          type_name(tuple).c_str());
-  }
-  return parse_ints(tuple, key);
-}
-
-void check_version(PyObject* interface) {
-  const Ref version = entry(interface, "version");
-  if (version && parse_int(version.get(), "__array_interface__: version") < 3) {
+void check_version(const InterfaceDict& interface) {
+  const Ref version = interface.entry("version");
+  if (version && interface.number(version.get(), "version") < 3) {
     raise(PyExc_ValueError, "__array_interface__: version %R is older than 3", version.get());
   }
-  if (entry(interface, "mask")) throw BufferError("__array_interface__: a mask has no counterpart in a buffer");
-}
-
-/// An address, and whether it may be written.
-void set_address(ViewSpec& spec, PyObject* data) {
-  if (PyTuple_Size(data) != 2) {
-    raise(PyExc_ValueError, "__array_interface__: data must be (address, read-only), an object or None, not %R", data);
-  }
-  spec.buf = parse_pointer(PyTuple_GetItem(data, 0), "__array_interface__: data[0]");
-  const int readonly = PyObject_IsTrue(PyTuple_GetItem(data, 1));
-  if (readonly < 0) throw PythonError{};
-  spec.readonly = readonly != 0;
+  interface.check_mask();
 }
 
 /// Memory of an object with the buffer protocol, from an offset on; the root's lease keeps it.
-void set_memory(ViewSpec& spec, BufferObject* root, PyObject* exporter, PyObject* interface) {
+void set_memory(ViewSpec& spec, BufferObject* root, PyObject* exporter, const InterfaceDict& interface) {
   if (PyObject_CheckBuffer(exporter) == 0) {
     raise(PyExc_TypeError,
           "__array_interface__: data must be (address, read-only) or an object with the buffer "
@@ -181,8 +151,8 @@ void set_memory(ViewSpec& spec, BufferObject* root, PyObject* exporter, PyObject
     raise(PyExc_TypeError, "__array_interface__: format '%s' holds references (O), which the bytes of '%.200s' are not",
           spec.format.text().c_str(), type_name(exporter).c_str());
   }
-  const Ref offset_object = entry(interface, "offset");
-  const int64_t offset = offset_object ? parse_int(offset_object.get(), "__array_interface__: offset") : 0;
+  const Ref offset_object = interface.entry("offset");
+  const int64_t offset = offset_object ? interface.number(offset_object.get(), "offset") : 0;
   Py_buffer& master = root->lease.master;
   const bool is_memoryview = PyMemoryView_Check(exporter) != 0;
   Ref source = is_memoryview ? Ref::steal(checked(PyMemoryView_FromObject(exporter))) : Ref::borrow(exporter);
@@ -221,38 +191,28 @@ PyObject* import_array_struct(ModuleState* state, PyObject* object, Writable wri
   return finish_import(Ref::steal(as_object(root)), std::move(view), writable);
 }
 
+void set_element(ViewSpec& spec, PyObject* producer, PyObject* descr, const std::string& typestr) {
+  set_element(spec, producer, parse_typestr(typestr), descr, typestr);
+}
+
 PyObject* import_array_interface(ModuleState* state, PyObject* object, Writable writable) {
-  Ref interface = find_attribute(object, "__array_interface__");
-  if (!interface) return nullptr;
-  if (!PyDict_Check(interface.get())) {
-    raise(PyExc_TypeError, "__array_interface__ must be a dict, not '%.200s'", type_name(interface.get()).c_str());
-  }
-  check_version(interface.get());
-  const std::vector<int64_t> shape = tuple_entry(required(interface.get(), "shape").get(), "shape");
-  const Ref strides_object = entry(interface.get(), "strides");
-  const std::vector<int64_t> strides =
-      strides_object ? tuple_entry(strides_object.get(), "strides") : std::vector<int64_t>();
-  if (strides_object && strides.size() != shape.size()) {
-    raise(PyExc_ValueError, "__array_interface__: strides has %zu entries, but shape has %zu", strides.size(),
-          shape.size());
-  }
+  Ref attribute = find_attribute(object, "__array_interface__");
+  if (!attribute) return nullptr;
+  InterfaceDict interface("__array_interface__", std::move(attribute));
+  check_version(interface);
   ViewSpec spec;
-  spec.shape = shape;
-  spec.strides = strides;
-  const Ref typestr = required(interface.get(), "typestr");
-  const std::string text(parse_text(typestr.get(), "__array_interface__: typestr"));
-  set_element(spec, object, parse_typestr(text), entry(interface.get(), "descr").get(), text);
+  interface.describe(spec, object);
 
   Ref root = Ref::steal(as_object(new_root(state)));
-  const Ref data = entry(interface.get(), "data");
+  const Ref data = interface.entry("data");
   if (data && PyTuple_Check(data.get())) {
-    set_address(spec, data.get());
+    interface.set_address(spec, data.get());
   } else {
-    set_memory(spec, as_buffer(root.get()), data ? data.get() : object, interface.get());
+    set_memory(spec, as_buffer(root.get()), data ? data.get() : object, interface);
   }
   BufferView view = BufferView::create(spec);
   as_buffer(root.get())->lease.obj = Py_NewRef(object);
-  as_buffer(root.get())->lease.keepalive = interface.release();  // a getter may have made its data for this dict alone
+  as_buffer(root.get())->lease.keepalive = interface.take().release();  // a getter may have made its data for it alone
   return finish_import(std::move(root), std::move(view), writable);
 }
 

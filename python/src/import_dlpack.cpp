@@ -18,6 +18,7 @@ namespace {
 
 /// The keywords of the array API standard; null members were not given.
 struct DLPackRequest {
+  bool with_stream = false;  // the result is on a device
   PyObject* dl_device = nullptr;
   PyObject* copy = nullptr;
 };
@@ -44,6 +45,13 @@ std::unique_ptr<Tensor, DLPackDeleter> claim(PyObject* capsule) {
         text.c_str());
 }
 
+/// What producers are asked to make memory of a device ready on. It outlives every import.
+constexpr StreamRef kAgreedStream = StreamRef::legacy_default();
+
+bool has_stream(DeviceType type) noexcept {
+  return type == DeviceType::cuda || type == DeviceType::cuda_managed || type == DeviceType::simulated;
+}
+
 struct Imported {
   Buffer buffer;
   bool copied = false;  // the producer says that nobody else has this memory
@@ -53,13 +61,28 @@ bool says_copied(const DLManagedTensorVersioned& tensor) noexcept {
   return tensor.version.major == kDLPackMajor && (tensor.flags & DLPACK_FLAG_BITMASK_IS_COPIED) != 0;
 }
 
+/// May initialise a driver, which is asked for the address.
+template <class Tensor>
+Buffer take(Tensor tensor, DeviceType type) {
+  const GilRelease initialising(has_stream(type) ? GilRelease::kThresholdBytes : 0);
+  return import_dlpack(std::move(tensor), has_stream(type) ? kAgreedStream : StreamRef::host());
+}
+
+/// Of a version that we do not know nothing may be read but the version.
+DeviceType type_of(const DLManagedTensorVersioned& tensor) noexcept {
+  if (tensor.version.major != kDLPackMajor) return DeviceType::cpu;
+  return static_cast<DeviceType>(tensor.dl_tensor.device.device_type);
+}
+
 Imported import_capsule(PyObject* capsule) {
   if (DLPackTensor tensor = claim<DLManagedTensorVersioned>(capsule)) {
     const bool is_copied = says_copied(*tensor);
-    return {import_dlpack(std::move(tensor), StreamRef::host()), is_copied};
+    const DeviceType type = type_of(*tensor);
+    return {take(std::move(tensor), type), is_copied};
   }
   if (DLPackLegacyTensor tensor = claim<DLManagedTensor>(capsule)) {
-    return {import_dlpack(std::move(tensor), StreamRef::host()), false};
+    const auto type = static_cast<DeviceType>(tensor->dl_tensor.device.device_type);
+    return {take(std::move(tensor), type), false};
   }
   raise_wrong_capsule(capsule);
 }
@@ -93,14 +116,20 @@ std::string device_text(Device device) {
       .append(")");
 }
 
-/// Memory elsewhere is refused before the producer does any work, unless it was asked to bring it here.
-void check_device(PyObject* producer, const DLPackRequest& request) {
-  const std::optional<Device> device = device_of(producer);
+std::string why_not(Device device) {
+  if (!has_stream(device.type)) return "Strideport does not reach it";
+  const GilRelease initialising;
+  return why_no_device(device.type == DeviceType::cuda_managed ? DeviceType::cuda : device.type);
+}
+
+/// Memory that cannot be reached is refused before the producer does any work, unless it was asked to bring it elsewhere.
+void check_device(PyObject* producer, const std::optional<Device>& device, const DLPackRequest& request) {
   if (!device || is_host(*device) || request.dl_device != nullptr) return;
+  const std::string reason = why_not(*device);
+  if (reason.empty()) return;
   raise(PyExc_BufferError,
-        "'%.200s' has its memory on DLPack device %s; this build of Strideport has no device side: "
-        "from_dlpack(x, device=\"cpu\") asks the producer for a copy",
-        type_name(producer).c_str(), device_text(*device).c_str());
+        "'%.200s' has its memory on DLPack device %s: %s; from_dlpack(x, device=\"cpu\") asks the producer for a copy",
+        type_name(producer).c_str(), device_text(*device).c_str(), reason.c_str());
 }
 
 /// torch may keep the sign of a tensor beside its memory, as it may conjugation; its __dlpack__ refuses the one and
@@ -119,21 +148,24 @@ void check_sign(PyObject* producer) {
 }
 
 /// Memory of the host has no stream, so none is passed: the keyword's default means the same, and older producers
-/// refuse others.
+/// refuse others. For a device it is never left to the default.
 Ref keywords_of(const DLPackRequest& request) {
   Ref kwargs = Ref::steal(checked(Py_BuildValue("{s(ii)}", "max_version", kDLPackMajor, kDLPackMinor)));
   const auto add = [&](const char* name, PyObject* value) {
     if (value != nullptr && PyDict_SetItemString(kwargs.get(), name, value) != 0) throw PythonError{};
   };
+  if (request.with_stream) {
+    add("stream", Ref::steal(checked(PyLong_FromUnsignedLongLong(kAgreedStream.handle()))).get());
+  }
   add("dl_device", request.dl_device);
   add("copy", request.copy);
   return kwargs;
 }
 
 /// Null, with no error set, where the producer does not know a keyword.
-Ref try_keywords(PyObject* method, const DLPackRequest& request) {
+Ref try_call(PyObject* method, const Ref& kwargs) {
   const Ref no_args = Ref::steal(checked(PyTuple_New(0)));
-  Ref capsule = Ref::steal(PyObject_Call(method, no_args.get(), keywords_of(request).get()));
+  Ref capsule = Ref::steal(PyObject_Call(method, no_args.get(), kwargs.get()));
   if (!capsule) {
     if (!PyErr_ExceptionMatches(PyExc_TypeError)) throw PythonError{};
     PyErr_Clear();
@@ -141,27 +173,34 @@ Ref try_keywords(PyObject* method, const DLPackRequest& request) {
   return capsule;
 }
 
-/// Calls `__dlpack__`: with all keywords, with DLPack 1.0's, with none.
+Ref try_keywords(PyObject* method, const DLPackRequest& request) { return try_call(method, keywords_of(request)); }
+
+/// As producers before DLPack 1.0 want it.
+Ref try_stream(PyObject* method) {
+  const auto handle = static_cast<unsigned long long>(kAgreedStream.handle());
+  return try_call(method, Ref::steal(checked(Py_BuildValue("{s:K}", "stream", handle))));
+}
+
+/// Calls `__dlpack__`: with all keywords, with DLPack 1.0's, with the stream alone, with none.
 Ref ask_for_capsule(PyObject* method, const DLPackRequest& request) {
   if (Ref capsule = try_keywords(method, request)) return capsule;
   if (request.dl_device != nullptr || request.copy != nullptr) {
-    if (Ref capsule = try_keywords(method, {})) return capsule;
+    if (Ref capsule = try_keywords(method, {.with_stream = request.with_stream})) return capsule;
+  }
+  if (request.with_stream) {
+    if (Ref capsule = try_stream(method)) return capsule;
   }
   return Ref::steal(checked(PyObject_CallNoArgs(method)));
 }
 
-/// Throws in C++: unwinding calls a deleter, which must not find an error set that is not its own.
-void check_host(const Buffer& buffer) {
-  if (is_host(buffer.device())) return;
-  throw BufferError("the DLPack tensor is on " + to_string(buffer.device()) +
-                    "; this build of Strideport has no device side");
-}
-
-Imported import_from(PyObject* object, const DLPackRequest& request) {
+/// `target`: where the request asks the memory to be; nothing for where it is.
+Imported import_from(PyObject* object, DLPackRequest request, std::optional<Device> target = std::nullopt) {
   if (PyCapsule_CheckExact(object)) return import_capsule(object);
   const Ref method = find_attribute(object, "__dlpack__");
   if (!method) raise(PyExc_TypeError, "'%.200s' has no __dlpack__", type_name(object).c_str());
-  check_device(object, request);
+  const std::optional<Device> device = device_of(object);
+  check_device(object, device, request);
+  if (target || device) request.with_stream = has_stream(target ? target->type : device->type);
   check_sign(object);
   const Ref capsule = ask_for_capsule(method.get(), request);
   if (PyCapsule_CheckExact(capsule.get())) return import_capsule(capsule.get());
@@ -172,10 +211,52 @@ Imported import_from(PyObject* object, const DLPackRequest& request) {
 /// What `.obj` shows: the producer; a capsule is nobody any more.
 PyObject* producer_of(PyObject* object) noexcept { return PyCapsule_CheckExact(object) ? nullptr : object; }
 
-/// The elements in C order in new memory.
-Buffer copy_of(const Buffer& source) {
-  const GilRelease released(source.len());
-  return to_contiguous(source.view(), Order::C, StreamRef::host());
+/// The elements in new memory of a device, done on return.
+Buffer copy_of(const Buffer& source, Device device) {
+  const bool on_host = !source.device().has_driver() && !device.has_driver();
+  const GilRelease released(on_host ? source.len() : GilRelease::kThresholdBytes);
+  if (on_host) return to_contiguous(source.view(), Order::C, StreamRef::host());
+  Buffer result = empty_like(source.view(), Order::C, device);
+  copy(result, source, StreamRef::host());
+  return result;
+}
+
+/// What only a request can be about: DLPack has no number for the simulated driver's memory of the host.
+bool has_number(Device device) noexcept {
+  return device.type != DeviceType::simulated_host && device.type != DeviceType::simulated_managed;
+}
+
+/// A producer that cannot bring its memory to our device leaves that to us.
+bool is_refusal() noexcept {
+  return PyErr_ExceptionMatches(PyExc_BufferError) != 0 || PyErr_ExceptionMatches(PyExc_ValueError) != 0 ||
+         PyErr_ExceptionMatches(PyExc_NotImplementedError) != 0;
+}
+
+Imported import_onto(PyObject* object, Device device, std::optional<bool> copy, PyObject* copy_object) {
+  if (has_number(device)) {
+    const Ref dl_device =
+        Ref::steal(checked(Py_BuildValue("(ii)", static_cast<int>(device.type), static_cast<int>(device.id))));
+    try {
+      return import_from(object, {.dl_device = dl_device.get(), .copy = copy ? copy_object : nullptr}, device);
+    } catch (const PythonError&) {
+      if (!copy.value_or(true) || !is_refusal() || is_host(device)) throw;
+      PyErr_Clear();
+    }
+  }
+  return import_from(object, {});
+}
+
+/// A device that is not there is an error before the producer does any work.
+void check_target(Device device) {
+  if (is_host(device)) return;
+  const bool cuda = device.type == DeviceType::cuda || device.type == DeviceType::cuda_managed;
+  const GilRelease initialising;
+  const std::string reason = why_no_device(cuda ? DeviceType::cuda : DeviceType::simulated);
+  if (!reason.empty()) throw BufferError("device " + to_string(device) + " is not there: " + reason);
+}
+
+bool is_at(const Buffer& buffer, Device device) noexcept {
+  return buffer.device() == device || (is_host(buffer.device()) && is_host(device));
 }
 
 }  // namespace
@@ -183,7 +264,6 @@ Buffer copy_of(const Buffer& source) {
 PyObject* import_dlpack_object(ModuleState* state, PyObject* object, Writable writable) {
   if (!PyCapsule_CheckExact(object) && !find_attribute(object, "__dlpack__")) return nullptr;
   Imported imported = import_from(object, {});
-  check_host(imported.buffer);
   const BufferView view = imported.buffer.view();
   return finish_import(Ref::steal(wrap(state, std::move(imported.buffer), producer_of(object))), view, writable);
 }
@@ -194,20 +274,23 @@ PyObject* fn_from_dlpack(ModuleState* state, PyObject* args, PyObject* kwargs) {
   parse_arguments(args, kwargs, "O|$OO:from_dlpack", names, &object, &device_object, &copy_object);
   const std::optional<bool> copy = parse_flag(copy_object, "copy");
   const Device device = parse_device_argument(device_object);
-  if (!is_host(device)) {
-    raise(PyExc_BufferError, "device %s: this build of Strideport has no device side", to_string(device).c_str());
-  }
   const bool has_device = device_object != Py_None;
-  const Ref dl_device =
-      has_device
-          ? Ref::steal(checked(Py_BuildValue("(ii)", static_cast<int>(device.type), static_cast<int>(device.id))))
-          : Ref();
-  Imported imported = import_from(object, {dl_device.get(), copy ? copy_object : nullptr});
-  check_host(imported.buffer);
+  check_target(device);
+  Imported imported = has_device ? import_onto(object, device, copy, copy_object)
+                                 : import_from(object, {.copy = copy ? copy_object : nullptr});
+  const bool moves = has_device && !is_at(imported.buffer, device);
+  if (moves && !copy.value_or(true)) {
+    throw BufferError("copy=False, and the memory of '" + type_name(object) + "' is on " +
+                      to_string(imported.buffer.device()) + ", not on " + to_string(device));
+  }
+  if (moves) return wrap(state, copy_of(imported.buffer, device), nullptr);
   if (!copy.value_or(true) && imported.copied) {
     throw BufferError("copy=False, but __dlpack__() of '" + type_name(object) + "' made a copy");
   }
-  if (copy.value_or(false) && !imported.copied) return wrap(state, copy_of(imported.buffer), nullptr);
+  if (copy.value_or(false) && !imported.copied) {
+    const Device place = imported.buffer.device();
+    return wrap(state, copy_of(imported.buffer, place), nullptr);
+  }
   return wrap(state, std::move(imported.buffer), producer_of(object));
 }
 

@@ -32,6 +32,10 @@ BufferView view_of_pybuffer(const Py_buffer& buffer);
 /// A capsule itself, or `__dlpack__`.
 PyObject* import_dlpack_object(ModuleState* state, PyObject* object, Writable writable);
 
+// import_cuda_array.cpp ---------------------------------------------------------------------------------------
+
+PyObject* import_cuda_array_interface(ModuleState* state, PyObject* object, Writable writable);
+
 // import_array.cpp --------------------------------------------------------------------------------------------
 
 PyObject* import_array_struct(ModuleState* state, PyObject* object, Writable writable);

@@ -3,6 +3,7 @@
 
 #include "call_adapters.hpp"
 #include "elements.hpp"
+#include "host_access.hpp"
 #include "methods.hpp"
 #include "object.hpp"
 #include "ref.hpp"
@@ -12,7 +13,8 @@ namespace strideport::python {
 namespace {
 
 PyObject* element(BufferObject* self, std::span<const int64_t> indices) {
-  const BufferView& view = host_view(self);
+  const BufferView& view = live_view(self);
+  if (has_driver(view)) return read_element(self, indices);
   const void* item = view.item_pointer(indices);
   if (!makes_containers(view)) return unpack(view, item);
   const LeaseHold hold(self);

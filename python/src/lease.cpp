@@ -38,6 +38,17 @@ void drop_shared(void* pointer) noexcept {
   PyGILState_Release(gil);
 }
 
+/// Deleter of memory that a Python object owns: the same, and from the threads that wait for devices, too.
+void drop_object(void* pointer) noexcept {
+  if (exiting.load(std::memory_order_acquire) || Py_IsInitialized() == 0) return;
+  const PyGILState_STATE gil = ensure_gil();
+  {
+    const SavedError error;
+    Py_DECREF(static_cast<PyObject*>(pointer));
+  }
+  PyGILState_Release(gil);
+}
+
 PyObject* note_exit(PyObject*, PyObject*) noexcept {
   exiting.store(true, std::memory_order_release);
   note_exiting_thread(true);
@@ -64,6 +75,8 @@ void end_lease(Lease& lease) noexcept {
     PyBuffer_Release(&lease.master);
   }
   std::exchange(lease.owner, nullptr).reset();
+  lease.tracked_object = nullptr;
+  std::exchange(lease.tracked, nullptr).reset();
   Py_CLEAR(lease.keepalive);
   Py_CLEAR(lease.obj);
 }
@@ -81,6 +94,7 @@ void own_master(Lease& lease, bool is_private) noexcept {
 Buffer share(BufferObject* self) {
   const BufferView& view = live_view(self);
   Lease& lease = *self->lease_ptr;
+  if (lease.tracked) return lease.tracked->rebind(view);
   // Memory that Python does not own needs neither the GIL nor this object to stay.
   if (lease.owner && !lease.has_master && lease.keepalive == nullptr) return Buffer(view, lease.owner, self->stream);
   BufferObject* root = root_of(self);
@@ -94,13 +108,12 @@ const BufferView& live_view(BufferObject* self) {
   return self->view;
 }
 
-const BufferView& host_view(BufferObject* self) {
-  const BufferView& view = live_view(self);
-  if (!view.device().host_accessible()) {
-    throw DeviceError("the host cannot read memory on " + to_string(view.device()) +
-                      ", and this build of strideport has no device side to copy it with");
-  }
-  return view;
+PyObject* wrap_owned(ModuleState* state, BufferView view, PyObject* owner, StreamRef stream) {
+  Py_INCREF(owner);
+  std::shared_ptr<void> handle(owner, &drop_object);  // calls drop_object if it throws
+  Ref root = Ref::steal(wrap(state, Buffer(std::move(view), std::move(handle), stream), owner));
+  as_buffer(root.get())->lease.tracked_object = owner;
+  return root.release();
 }
 
 void release(BufferObject* self) {

@@ -96,6 +96,9 @@ void add_exchange_api(ModuleState* state);  ///< Buffer.__dlpack_c_exchange_api_
 PyObject* array(BufferObject* self, PyObject* args, PyObject* kwargs);  ///< __array__(dtype=None, copy=None)
 PyObject* get_array_interface(BufferObject* self);                      ///< __array_interface__
 
+// export_cuda_array.cpp ---------------------------------------------------------------------------------------
+PyObject* get_cuda_array_interface(BufferObject* self);  ///< __cuda_array_interface__
+
 // pickle.cpp --------------------------------------------------------------------------------------------------
 PyObject* reduce_ex(BufferObject* self, PyObject* protocol);  ///< __reduce_ex__
 PyObject* copy_method(BufferObject* self);                    ///< __copy__

@@ -6,6 +6,8 @@
 #include "methods.hpp"
 #include "object.hpp"
 #include "ref.hpp"
+#include "stream_docs.hpp"
+#include "streams.hpp"
 
 namespace strideport::python {
 
@@ -24,19 +26,35 @@ void require_main_interpreter() {
   }
 }
 
+void add(PyObject* module, const char* name, PyObject* object) {
+  if (PyModule_AddObjectRef(module, name, object) < 0) throw PythonError{};
+}
+
+/// The two classes; `code` is 0 on them, and the driver's number on what is raised for a failure of it.
+void make_errors(ModuleState* state, PyObject* module) {
+  const Ref members = Ref::steal(checked(Py_BuildValue("{s:i}", "code", 0)));
+  state->device_error = checked(PyErr_NewExceptionWithDoc("strideport.DeviceError", doc::device_error,
+                                                          PyExc_RuntimeError, members.get()));
+  const Ref bases = Ref::steal(checked(PyTuple_Pack(2, state->device_error, PyExc_MemoryError)));
+  state->device_memory_error = checked(PyErr_NewExceptionWithDoc(
+      "strideport.DeviceMemoryError", doc::device_memory_error, bases.get(), nullptr));
+  add(module, "DeviceError", state->device_error);
+  add(module, "DeviceMemoryError", state->device_memory_error);
+}
+
 int execute(PyObject* module) noexcept {
   return guarded(-1, [&] {
     require_main_interpreter();
     ModuleState* state = state_of_module(module);
-    state->device_error = checked(PyErr_NewExceptionWithDoc(
-        "strideport.DeviceError", "A device or its driver failed, or this build has no such device.",
-        PyExc_RuntimeError, nullptr));
+    make_errors(state, module);
+    state->stream_type = checked(make_stream_type(module));
+    state->event_type = checked(make_event_type(module));
     state->iterator_type = checked(make_iterator_type(module));
     state->contiguous_flag_type = checked(make_contiguous_flag_type(module));
     state->buffer_type = checked(make_buffer_type(module));
-    if (PyModule_AddObjectRef(module, "DeviceError", state->device_error) < 0) throw PythonError{};
-    PyObject* type = reinterpret_cast<PyObject*>(state->buffer_type);
-    if (PyModule_AddObjectRef(module, "Buffer", type) < 0) throw PythonError{};
+    add(module, "Buffer", reinterpret_cast<PyObject*>(state->buffer_type));
+    add(module, "Stream", reinterpret_cast<PyObject*>(state->stream_type));
+    add(module, "Event", reinterpret_cast<PyObject*>(state->event_type));
     if (PyModule_AddFunctions(module, module_functions()) < 0) throw PythonError{};
     watch_for_exit();
     init_protocols(state, module);
@@ -50,7 +68,10 @@ int traverse(PyObject* module, visitproc visit, void* arg) noexcept {
   Py_VISIT(state->buffer_type);
   Py_VISIT(state->iterator_type);
   Py_VISIT(state->contiguous_flag_type);
+  Py_VISIT(state->stream_type);
+  Py_VISIT(state->event_type);
   Py_VISIT(state->device_error);
+  Py_VISIT(state->device_memory_error);
   Py_VISIT(state->dtype_class);
   return 0;
 }
@@ -61,7 +82,10 @@ int clear(PyObject* module) noexcept {
   Py_CLEAR(state->buffer_type);
   Py_CLEAR(state->iterator_type);
   Py_CLEAR(state->contiguous_flag_type);
+  Py_CLEAR(state->stream_type);
+  Py_CLEAR(state->event_type);
   Py_CLEAR(state->device_error);
+  Py_CLEAR(state->device_memory_error);
   Py_CLEAR(state->dtype_class);
   return 0;
 }

@@ -17,12 +17,15 @@
 
 namespace strideport::python {
 
-/// What keeps a root's memory alive. At most one of `master.obj` and `owner` is set; `keepalive` may join either.
+/// What keeps a root's memory alive. At most one of `master.obj`, `owner` and `tracked` is set; `keepalive` may join the
+/// first two.
 struct Lease {
   Py_buffer master{};  ///< buffer protocol: released by PyBuffer_Release
   bool has_master = false;
   bool master_is_private = false;  ///< master.obj is a memoryview that only this lease knows (import_pybuffer.cpp)
   std::shared_ptr<void> owner;     ///< C++: DLPack imports, memory of our own
+  std::unique_ptr<Buffer> tracked;  ///< memory that a driver knows: it knows the work pending on it, and its owner
+  PyObject* tracked_object = nullptr;  ///< the Python object that owns what `tracked` knows; its reference is in there
   PyObject* keepalive = nullptr;   ///< any other object: array interface, from_pointer(owner=)
   PyObject* obj = nullptr;         ///< what `Buffer.obj` shows; strong; may be null (None)
   std::atomic<Py_ssize_t> users{0};
@@ -46,9 +49,12 @@ struct BufferObject {
 /// What one imported module needs; reached from any BufferObject through its type.
 struct ModuleState {
   PyTypeObject* buffer_type;
+  PyTypeObject* stream_type;
+  PyTypeObject* event_type;
   PyTypeObject* iterator_type;
   PyTypeObject* contiguous_flag_type;
   PyObject* device_error;
+  PyObject* device_memory_error;
   PyObject* dtype_class;  ///< strideport._dtype.DType, imported at first use
 };
 
@@ -70,6 +76,10 @@ BufferObject* new_root(ModuleState* state);
 /// A root over C++ memory. `obj` (borrowed, may be null) is what `.obj` shows. Throws PythonError.
 PyObject* wrap(ModuleState* state, Buffer buffer, PyObject* obj);
 
+/// The same for memory of a driver that belongs to a Python object: `view` and `stream` as for C++'s Buffer. The object is
+/// let go once the work queued on the memory is done, from any thread. Throws PythonError and what Buffer throws.
+PyObject* wrap_owned(ModuleState* state, BufferView view, PyObject* owner, StreamRef stream);
+
 /// Another view on the lease of `self`. Throws PythonError.
 PyObject* new_view(BufferObject* self, BufferView view);
 
@@ -83,9 +93,6 @@ Buffer share(BufferObject* self);
 
 /// Throws PythonError with memoryview's ValueError where `self` is released.
 const BufferView& live_view(BufferObject* self);
-
-/// `live_view` of memory that the host may touch. Throws also DeviceError.
-const BufferView& host_view(BufferObject* self);
 
 /// Ends this object's use of its lease. Throws BufferError while buffer exports of it live.
 void release(BufferObject* self);
@@ -108,6 +115,8 @@ class GilRelease {
  public:
   static constexpr int64_t kThresholdBytes = 256 * 1024;
   explicit GilRelease(int64_t bytes) noexcept : saved_(bytes >= kThresholdBytes ? PyEval_SaveThread() : nullptr) {}
+  /// Always: for what may wait for a device.
+  GilRelease() noexcept : saved_(PyEval_SaveThread()) {}
   ~GilRelease() {
     if (saved_ != nullptr) restore_thread(saved_);
   }

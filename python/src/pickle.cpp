@@ -13,6 +13,7 @@
 #include "arguments.hpp"
 #include "call_adapters.hpp"
 #include "functions.hpp"
+#include "host_access.hpp"
 #include "methods.hpp"
 #include "object.hpp"
 #include "ref.hpp"
@@ -35,6 +36,7 @@ void check_elements(const BufferView& view) {
 }
 
 Buffer copied(BufferObject* self, Order order) {
+  if (has_driver(live_view(self))) return copied_to(self, live_view(self).device(), order, StreamRef::host());
   const Buffer source = share(self);
   const GilRelease released(source.len());
   return to_contiguous(source.view(), order, StreamRef::host());

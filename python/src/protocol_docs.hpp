@@ -12,23 +12,30 @@ A DLPack capsule of this memory, for `from_dlpack` of another library.
 Parameters
 ----------
 stream : int or None
-    The consumer's stream. None on the host.
+    The consumer's stream, which is made to wait for the work pending on the memory. Of a device: -1 for no
+    synchronisation, None or 1 for the legacy default stream, 2 for the per-thread one, else a handle. None on the
+    host, pinned memory included, whose pending work is waited for; managed memory takes both.
 max_version : tuple of two int, optional
     The newest version that the consumer reads. None or major 0 gives the legacy struct.
 dl_device : tuple of two int, optional
-    Where the consumer wants it.
+    Where the consumer wants it; elsewhere is a copy, of which one in host memory is done on return.
 copy : bool or None
     True: a copy in C order. False: BufferError where a copy is needed. None: a copy only where needed.
 
 Raises
 ------
+ValueError
+    For stream 0, a stream below -1, and any stream on the host.
+TypeError
+    For a stream that is no int.
 BufferError
-    For what DLPack cannot say: foreign byte order, structures, references, suboffsets, strides that are no multiple
+    For a device that is not there, for ``copy=False`` where a copy is needed, and for what DLPack cannot say: foreign byte order, structures, references, suboffsets, strides that are no multiple
     of itemsize, and read-only memory in the legacy struct.
 )";
 
 inline constexpr char dlpack_device[] =
-    "__dlpack_device__($self, /)\n--\n\nDLPack's device type and index, as a tuple of two ints.\n";
+    "__dlpack_device__($self, /)\n--\n\nDLPack's device type and index, as a tuple of two ints. The simulated "
+    "device is kDLExtDev (12); its pinned and managed memory is the host's.\n";
 
 inline constexpr char array[] =
     R"(__array__($self, /, dtype=None, copy=None)

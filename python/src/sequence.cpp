@@ -5,6 +5,7 @@
 
 #include "call_adapters.hpp"
 #include "elements.hpp"
+#include "host_access.hpp"
 #include "methods.hpp"
 #include "object.hpp"
 #include "ref.hpp"
@@ -134,11 +135,12 @@ PyObject* iterate(BufferObject* self) {
     raise(PyExc_TypeError, "iterating over memory on %s reads it element by element: .to(\"cpu\") first",
           to_string(view.device()).c_str());
   }
+  wait_for_host(self);
   PyObject* iterator = checked(PyType_GenericAlloc(state_of(self)->iterator_type, 0));
   Py_INCREF(as_object(self));
   as_iterator(iterator)->buffer = self;
   as_iterator(iterator)->length = length(self);
-  if (view.ndim() == 1 && !view.has_suboffsets() && !makes_containers(view)) {
+  if (view.ndim() == 1 && !view.has_suboffsets() && !makes_containers(view) && !has_driver(view)) {
     new (&as_iterator(iterator)->read) ElementReader(view);
     as_iterator(iterator)->direct = true;
   }
@@ -146,7 +148,8 @@ PyObject* iterate(BufferObject* self) {
 }
 
 PyObject* count(BufferObject* self, PyObject* value) {
-  const Ref iterator = Ref::steal(iterate(self));
+  const Ref host = readable(self);
+  const Ref iterator = Ref::steal(iterate(as_buffer(host.get())));
   Py_ssize_t result = 0;
   while (const Ref item = Ref::steal(PyIter_Next(iterator.get()))) result += equal(item.get(), value) ? 1 : 0;
   if (PyErr_Occurred() != nullptr) throw PythonError{};
@@ -165,8 +168,9 @@ PyObject* index(BufferObject* self, PyObject* args) {
   if (start < 0) start = std::max<Py_ssize_t>(start + extent, 0);
   if (stop < 0) stop = std::max<Py_ssize_t>(stop + extent, 0);
   stop = std::min(stop, extent);
+  const Ref host = readable(self);
   for (Py_ssize_t i = start; i < stop; ++i) {
-    const Ref item = Ref::steal(item_at(self, i));
+    const Ref item = Ref::steal(item_at(as_buffer(host.get()), i));
     if (equal(item.get(), value)) return PyLong_FromSsize_t(i);
   }
   raise(PyExc_ValueError, "the value is not in the buffer");

@@ -65,6 +65,7 @@ PyGetSetDef attributes[] = {
     {"stream", &getter<&get_stream>, nullptr, doc::stream, nullptr},
     {"T", &getter<&get_transposed>, nullptr, doc::transposed, nullptr},
     {"__array_interface__", &getter<&get_array_interface>, nullptr, doc::array_interface, nullptr},
+    {"__cuda_array_interface__", &getter<&get_cuda_array_interface>, nullptr, doc::cuda_array_interface, nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 

@@ -1,7 +1,8 @@
 """memoryview, for every device.
 
 `Buffer` is a memoryview that knows devices, strides of any kind and every element type; `asbuffer` makes one of
-anything that exposes memory: the buffer protocol, DLPack, the array interface. No copy, and no dependency.
+anything that exposes memory: the buffer protocol, DLPack, the CUDA Array Interface, the array interface. No copy, and no
+dependency.
 """
 
 from __future__ import annotations
@@ -11,12 +12,16 @@ import collections.abc as _abc
 from strideport._core import (
     Buffer,
     DeviceError,
+    DeviceMemoryError,
+    Event,
+    Stream,
     __version__,
     asbuffer,
     byte_range,
     check_buffer,
     contiguous_strides,
     copy,
+    device_info,
     devices,
     empty,
     empty_like,
@@ -33,6 +38,7 @@ from strideport._core import (
     set_num_threads,
     size_from_format,
     to_contiguous,
+    why_no_device,
 )
 from strideport._dtype import DType
 
@@ -44,12 +50,16 @@ __all__ = [
     "DType",
     "DTypeLike",
     "DeviceError",
+    "DeviceMemoryError",
+    "Event",
+    "Stream",
     "__version__",
     "asbuffer",
     "byte_range",
     "check_buffer",
     "contiguous_strides",
     "copy",
+    "device_info",
     "devices",
     "empty",
     "empty_like",
@@ -67,6 +77,7 @@ __all__ = [
     "show_config",
     "size_from_format",
     "to_contiguous",
+    "why_no_device",
 ]
 
 _LATER = {"BufferLike": "_typing", "DTypeLike": "_typing", "show_config": "_config"}  # what few programs need

@@ -3,12 +3,16 @@
 from strideport._config import show_config as show_config
 from strideport._core import Buffer as Buffer
 from strideport._core import DeviceError as DeviceError
+from strideport._core import DeviceMemoryError as DeviceMemoryError
+from strideport._core import Event as Event
+from strideport._core import Stream as Stream
 from strideport._core import __version__ as __version__
 from strideport._core import asbuffer as asbuffer
 from strideport._core import byte_range as byte_range
 from strideport._core import check_buffer as check_buffer
 from strideport._core import contiguous_strides as contiguous_strides
 from strideport._core import copy as copy
+from strideport._core import device_info as device_info
 from strideport._core import devices as devices
 from strideport._core import empty as empty
 from strideport._core import empty_like as empty_like
@@ -25,6 +29,7 @@ from strideport._core import num_threads as num_threads
 from strideport._core import set_num_threads as set_num_threads
 from strideport._core import size_from_format as size_from_format
 from strideport._core import to_contiguous as to_contiguous
+from strideport._core import why_no_device as why_no_device
 from strideport._dtype import DType as DType
 from strideport._typing import BufferLike as BufferLike
 from strideport._typing import DTypeLike as DTypeLike
@@ -35,12 +40,16 @@ __all__ = [
     "DType",
     "DTypeLike",
     "DeviceError",
+    "DeviceMemoryError",
+    "Event",
+    "Stream",
     "__version__",
     "asbuffer",
     "byte_range",
     "check_buffer",
     "contiguous_strides",
     "copy",
+    "device_info",
     "devices",
     "empty",
     "empty_like",
@@ -58,4 +67,5 @@ __all__ = [
     "show_config",
     "size_from_format",
     "to_contiguous",
+    "why_no_device",
 ]

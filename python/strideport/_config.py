@@ -55,10 +55,27 @@ def config() -> dict[str, Any]:
             "architecture": platform.machine(),
             "cpus": os.cpu_count(),
         },
-        "devices": _core.devices(),
+        "devices": _devices(),
         "threads": {"used": _core.num_threads(), "STRIDEPORT_THREADS": os.environ.get("STRIDEPORT_THREADS")},
         "frameworks": {name: _version(distributions) for name, distributions in _FRAMEWORKS.items()},
     }
+
+
+def _devices() -> dict[str, Any]:
+    """What drivers say of each device, and for each kind of device that is missing, why."""
+    found: dict[str, Any] = {name: dict(_core.device_info(name)) for name in _core.devices()}
+    found.update({kind: reason for kind in ("cuda", "simulated") if (reason := _core.why_no_device(kind))})
+    return found
+
+
+def _device_text(entry: dict[str, Any]) -> str:
+    """One device in a line."""
+    size = f"{entry['total_bytes'] / 2**30:.1f} GiB"
+    if entry["compute_capability"] is None:
+        return size
+    kind = "simulated in host memory, no GPU; " if entry["simulated"] else ""
+    capability = ".".join(map(str, entry["compute_capability"]))
+    return f"{entry['name']} ({kind}{size}, compute capability {capability}, driver {entry['driver_version']})"
 
 
 def text() -> str:
@@ -76,9 +93,11 @@ def text() -> str:
 def _word(value: Any) -> str:
     if value is None:
         return "-"
+    if isinstance(value, dict):
+        return _device_text(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return ", ".join(value) if isinstance(value, list) else str(value)
+    return str(value)
 
 
 def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, Any] | None:
