@@ -128,6 +128,12 @@ class DeviceApi {
 [[nodiscard]] constexpr bool is_managed(DeviceType type) noexcept {
   return type == DeviceType::cuda_managed || type == DeviceType::simulated_managed;
 }
+/// The device type of the driver behind a type of memory that is not cpu.
+[[nodiscard]] constexpr DeviceType driver_of(DeviceType type) noexcept {
+  const bool simulated = type == DeviceType::simulated || type == DeviceType::simulated_host ||
+                         type == DeviceType::simulated_managed;
+  return simulated ? DeviceType::simulated : DeviceType::cuda;
+}
 [[nodiscard]] constexpr bool is_device_memory(DeviceType type) noexcept {
   return type == DeviceType::cuda || type == DeviceType::simulated;
 }

@@ -2,6 +2,7 @@
 
 #include "runtime/host/executor.hpp"
 #include "runtime/plan_steps.hpp"
+#include "runtime/transfer/explain_route.hpp"
 #include "runtime/tuple_text.hpp"
 #include "strideport/plan.hpp"
 
@@ -110,6 +111,14 @@ std::string view_reason(const CopyPlan& plan, const BufferView& dst, const Buffe
   return "not a view: dst has memory of its own; a view of src would have this same layout";
 }
 
+std::string explain_on_devices(const CopyPlan& plan, bool identical, const BufferView& dst, const BufferView& src) {
+  const transfer::RouteText route = transfer::explain_route(plan, dst, src);
+  std::string text = route.head + strategy_line(plan, identical) + view_line("dst", dst) + view_line("src", src);
+  if (plan.strategy != Strategy::nothing) text += dims_line(plan);
+  text += "moves: " + count_text(plan.bytes, "byte") + " read, as many written\n";
+  return text + route.cost + view_reason(plan, dst, src) + "\n";
+}
+
 }  // namespace
 
 std::string dst_layout(const CopyPlan& plan) {
@@ -137,6 +146,7 @@ std::string to_string(Strategy strategy) {
 std::string explain(const BufferView& dst, const BufferView& src) {
   const CopyPlan plan = plan_copy(dst, src);
   const bool identical = plan.strategy == Strategy::nothing && !dst.empty();
+  if (dst.device().has_driver() || src.device().has_driver()) return explain_on_devices(plan, identical, dst, src);
   std::string text = strategy_line(plan, identical);
   text += view_line("dst", dst) + view_line("src", src);
   if (plan.strategy != Strategy::nothing) text += dims_line(plan);

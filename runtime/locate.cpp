@@ -20,12 +20,6 @@ std::optional<Location> ask(DeviceType type, const void* address) {
   return Location{info->device, info->allocation};
 }
 
-DeviceType driver_of(DeviceType type) noexcept {
-  const bool simulated = type == DeviceType::simulated || type == DeviceType::simulated_host ||
-                         type == DeviceType::simulated_managed;
-  return simulated ? DeviceType::simulated : DeviceType::cuda;
-}
-
 std::string hex(const void* address) {
   constexpr char kDigits[] = "0123456789abcdef";
   std::string text;

@@ -27,11 +27,12 @@ TransferRates measured_rates(DeviceApi& api, int device) {
   return rates;
 }
 
-TransferRates known_rates(DeviceType type, int device) {
+std::optional<TransferRates> known_rates(DeviceType type, int device) {
   Known& all = known();
   const std::lock_guard lock(all.mutex);
   const auto found = all.rates.find({type, device});
-  return found != all.rates.end() ? found->second : TransferRates{};
+  if (found == all.rates.end()) return std::nullopt;
+  return found->second;
 }
 
 }  // namespace strideport::transfer

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <span>
 #include <string>
 
 namespace strideport::transfer {
@@ -26,12 +27,6 @@ struct Question {
   Place to;
   Place from;
 };
-
-DeviceType driver_of(DeviceType type) noexcept {
-  const bool simulated = type == DeviceType::simulated || type == DeviceType::simulated_host ||
-                         type == DeviceType::simulated_managed;
-  return simulated ? DeviceType::simulated : DeviceType::cuda;
-}
 
 void check_drivers(const BufferView& dst, const BufferView& src) {
   const Device to = dst.device(), from = src.device();
@@ -142,6 +137,25 @@ Route with_pinned(const Question& q) noexcept {
   return by_zero_copy(q, to_host);
 }
 
+// As many as `execute_ring_rows` makes of these extents, of which those of 1 do not count.
+int64_t row_pieces(std::span<const int64_t> shape, int64_t bytes) noexcept {
+  while (!shape.empty() && shape[0] == 1) shape = shape.subspan(1);
+  if (bytes <= kSlotBytes || shape.empty()) return 1;
+  const int64_t inner = bytes / shape[0];
+  const int64_t step = kSlotBytes / inner;
+  return step == 0 ? shape[0] * row_pieces(shape.subspan(1), inner) : (shape[0] + step - 1) / step;
+}
+
+Route through_rows(const Question& q, Route result) noexcept {
+  result.path = Path::ring_rows;
+  result.why = "the host follows row pointers";
+  result.bus_bytes = q.plan.bytes;
+  result.piece_count = result.dmas = result.kernel_plans = row_pieces(q.dst.shape(), q.plan.bytes);
+  result.temporary_bytes = std::min(kSlotBytes, q.plan.bytes);
+  result.pinned_bytes = (result.to_host ? 1 : std::min<int64_t>(result.piece_count, kSlots)) * kSlotBytes;
+  return result;
+}
+
 Route with_pageable(const Question& q) {
   const bool to_host = q.to == Place::pageable;
   check_capture(q, true, "stages pageable memory by the host");
@@ -149,10 +163,7 @@ Route with_pageable(const Question& q) {
   result.to_host = to_host;
   result.host_waits = to_host;
   if (q.plan.strategy == Strategy::indirect) {
-    result.path = Path::ring_rows;
-    result.why = "the host follows row pointers";
-    result.bus_bytes = q.plan.bytes;
-    return result;
+    return through_rows(q, result);
   }
   result.pieces =
       Pieces(q.plan, to_host ? PackedLike::dst : PackedLike::src, Packing::dense, kSlotBytes);
