@@ -82,7 +82,8 @@ struct Loaded {
 /// Fills the table from a shared library and calls cuInit. The library is never closed.
 [[nodiscard]] Loaded load_driver(const char* library);
 
-/// The table of libcuda.so.1, loaded at the first call. After a fork that came first it is loaded again by the child.
+/// The table of libcuda.so.1, or of the library that the environment's STRIDEPORT_LIBCUDA names; loaded at the first call. After
+/// a fork that came first it is loaded again by the child; one whose parent had initialised the driver is told so.
 [[nodiscard]] const Loaded& libcuda();
 
 }  // namespace strideport::driver
