@@ -3,7 +3,9 @@
 #
 #   strideport_cuda_headers                      target: cuda.h and its like, for device/
 #   strideport_cccl                              target: Thrust, for tests and samples; absent where CCCL is not here
+#   strideport_cudart                            the CUDA runtime library for programs of nvcc's; empty where it is not here
 #   strideport_embed_kernels(target file...)     compiles .cu files into one fat binary inside of `target`
+#   strideport_nvcc_object(source object)        compiles a program's .cu file, for this machine's GPU where it has one
 include(find_cuda)
 
 set(STRIDEPORT_CUDA_ARCHITECTURES all-major CACHE STRING
@@ -39,6 +41,15 @@ function(strideport_cuda_architecture_flags flags)
   set(${flags} "${result}" PARENT_SCOPE)
 endfunction()
 
+# Sets `launcher` in the caller to what runs nvcc through ccache. In its depend mode: in others it asks the preprocessor for
+# one architecture alone (4.7 does), and an edit under __CUDA_ARCH__ goes unseen.
+function(strideport_nvcc_launcher launcher)
+  set(${launcher} "" PARENT_SCOPE)
+  if(CMAKE_CXX_COMPILER_LAUNCHER MATCHES "ccache")
+    set(${launcher} "${CMAKE_COMMAND}" -E env CCACHE_DEPEND=1 ${CMAKE_CXX_COMPILER_LAUNCHER} PARENT_SCOPE)
+  endif()
+endfunction()
+
 # Compiles the .cu files into one fat binary, which the object file of device/fatbin.cpp carries between the hidden symbols
 # strideport_fatbin_begin and strideport_fatbin_end. They are compiled as one source, so their static names must differ.
 function(strideport_embed_kernels target)
@@ -57,12 +68,9 @@ function(strideport_embed_kernels target)
     list(APPEND flags -Werror all-warnings -Xptxas -Werror)
   endif()
   separate_arguments(more UNIX_COMMAND "${STRIDEPORT_CUDA_FLAGS}")
-  set(launcher "")
-  if(CMAKE_CXX_COMPILER_LAUNCHER MATCHES "ccache")
-    # Two things that ccache 4.7 does not know of nvcc: -fatbin ends before linking just as -c does; and what it asks the
-    # preprocessor for is one architecture's, so that an edit under __CUDA_ARCH__ may go unseen but in its depend mode.
-    set(launcher "${CMAKE_COMMAND}" -E env CCACHE_DEPEND=1 ${CMAKE_CXX_COMPILER_LAUNCHER})
-    list(PREPEND flags -c)
+  strideport_nvcc_launcher(launcher)
+  if(launcher)
+    list(PREPEND flags -c)  # changes nothing, but without it ccache takes the command for one that links
   endif()
   set(fatbin strideport_kernels.fatbin)
   add_custom_command(OUTPUT ${fatbin}
@@ -84,6 +92,32 @@ function(strideport_embed_kernels target)
   strideport_warnings(${target}_fatbin)
   target_sources(${target} PRIVATE $<TARGET_OBJECTS:${target}_fatbin>)
 endfunction()
+
+function(strideport_nvcc_object source object)
+  if(EXISTS /dev/nvidiactl)
+    set(architecture -arch=native)
+  else()
+    set(architecture -arch=sm_80)
+  endif()
+  set(flags -c -std=c++20 -O2 ${architecture} -ccbin "${STRIDEPORT_CUDA_HOST_COMPILER}" -I "${PROJECT_SOURCE_DIR}/include")
+  if(STRIDEPORT_WERROR)
+    list(APPEND flags -Werror all-warnings)
+  endif()
+  strideport_nvcc_launcher(launcher)
+  add_custom_command(OUTPUT ${object}
+    COMMAND ${launcher} "${STRIDEPORT_NVCC}" ${flags} "${source}" -o ${object} -MD -MF ${object}.d
+    DEPENDS "${source}" "${STRIDEPORT_NVCC}"
+    DEPFILE ${object}.d
+    WORKING_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}"
+    COMMENT "Compiling ${source} with nvcc" VERBATIM)
+endfunction()
+
+find_library(STRIDEPORT_CUDART cudart_static HINTS "${strideport_cuda_root}" NO_CACHE
+  PATH_SUFFIXES lib64 lib targets/${CMAKE_HOST_SYSTEM_PROCESSOR}-linux/lib targets/sbsa-linux/lib)
+set(strideport_cudart "")
+if(STRIDEPORT_CUDART)
+  set(strideport_cudart "${STRIDEPORT_CUDART}")
+endif()
 
 add_library(strideport_cuda_headers INTERFACE)
 target_include_directories(strideport_cuda_headers SYSTEM INTERFACE "${strideport_cuda_include}")

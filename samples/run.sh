@@ -53,7 +53,7 @@ while read -r file needs; do
   [[ -n $file && $file != \#* ]] || continue
   read -r -a modules <<<"${needs/#device/}"
   stem=${file%.*}
-  if [[ $file == *.cpp ]]; then
+  if [[ $file == *.cpp || $file == *.cu ]]; then
     if [[ -x $root/build/samples/samples/$stem ]]; then
       run_sample "$file" "$root/build/samples/samples/$stem" </dev/null
     else
