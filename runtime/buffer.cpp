@@ -71,10 +71,24 @@ Memory allocate(Device device, int64_t size, StreamRef stream) {
   return {address, std::move(owner), StreamRef::host()};
 }
 
+void wait_quietly(Device device, StreamRef stream) noexcept {
+  if (stream.is_host()) return;
+  try {
+    device_api(device.type)->synchronize(device.id, stream);
+  } catch (...) {  // the device failed: nothing is running any more
+  }
+}
+
 Buffer take(ViewBuilder builder, int64_t len, Device device, StreamRef stream) {
   Memory memory = allocate(device, len, stream);
   builder.set_buf(memory.address).set_device(device);
-  return {std::move(builder).finish(), std::move(memory.owner), memory.stream};
+  try {
+    return {std::move(builder).finish(), memory.owner, memory.stream};
+  } catch (...) {
+    // The stream could not say when the memory is there, and it is freed on another one: not before.
+    wait_quietly(device, memory.stream);
+    throw;
+  }
 }
 
 }  // namespace

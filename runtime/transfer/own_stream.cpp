@@ -3,6 +3,8 @@
 #include <mutex>
 #include <vector>
 
+#include "runtime/transfer/forget.hpp"
+
 namespace strideport::transfer {
 namespace {
 
@@ -13,12 +15,13 @@ struct Idle {
 
 constexpr size_t kManyBusy = 16;
 
-// One that failed is taken for idle: the copy that gets it is told why, and gives it up.
-bool is_idle(const WorkStream& work) noexcept {
+enum class State : uint8_t { idle, busy, failed };
+
+State state_of(const WorkStream& work) noexcept {
   try {
-    return work.api->done(work.device, work.stream);
+    return work.api->done(work.device, work.stream) ? State::idle : State::busy;
   } catch (...) {
-    return true;
+    return State::failed;
   }
 }
 
@@ -28,7 +31,8 @@ Idle& idle() {
   return *all;
 }
 
-// An idle stream is as good as a new one; a busy one would make this copy wait for another's, so only many of them are shared.
+// An idle stream is as good as a new one; a busy one would make this copy wait for another's, so only many of them are
+// shared. One that failed is given up: what is wrong with its device comes out when a new one is made.
 WorkStream find_kept(DeviceApi& api, int device) {
   Idle& all = idle();
   const std::lock_guard lock(all.mutex);
@@ -36,10 +40,12 @@ WorkStream find_kept(DeviceApi& api, int device) {
   for (size_t i = all.streams.size(); i-- > 0;) {
     const WorkStream found = all.streams[i];
     if (found.api != &api || found.device != device) continue;
-    if (!is_idle(found) && ++busy < kManyBusy) continue;
+    const State state = state_of(found);
+    if (state == State::busy && ++busy < kManyBusy) continue;
     all.streams[i] = all.streams.back();
     all.streams.pop_back();
-    return found;
+    if (state != State::failed) return found;
+    api.destroy_stream(device, found.stream);
   }
   return {};
 }
@@ -80,6 +86,12 @@ void OwnStream::discard() noexcept {
   }
   work_.api->destroy_stream(work_.device, work_.stream);
   work_.api = nullptr;
+}
+
+void forget_streams(DeviceApi& api) {
+  Idle& all = idle();
+  const std::lock_guard lock(all.mutex);
+  std::erase_if(all.streams, [&api](const WorkStream& work) { return work.api == &api; });
 }
 
 void join(const WorkStream& after, const WorkStream& before) {

@@ -4,6 +4,8 @@
 #include <mutex>
 #include <utility>
 
+#include "runtime/transfer/forget.hpp"
+
 namespace strideport::transfer {
 namespace {
 
@@ -33,6 +35,18 @@ std::optional<TransferRates> known_rates(DeviceType type, int device) {
   const auto found = all.rates.find({type, device});
   if (found == all.rates.end()) return std::nullopt;
   return found->second;
+}
+
+void forget_rates(DeviceApi& api) {
+  Known& all = known();
+  const std::lock_guard lock(all.mutex);
+  std::erase_if(all.rates, [&api](const auto& entry) { return entry.first.first == api.type(); });
+}
+
+void forget(DeviceApi& api) {
+  forget_streams(api);
+  forget_rings(api);
+  forget_rates(api);
 }
 
 }  // namespace strideport::transfer

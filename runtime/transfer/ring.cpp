@@ -4,19 +4,38 @@
 #include <memory>
 #include <utility>
 
+#include "runtime/transfer/forget.hpp"
+
 namespace strideport::transfer {
+
+namespace {
+
+struct All {
+  std::mutex mutex;
+  std::map<std::pair<DeviceApi*, int>, std::unique_ptr<Ring>> rings;
+};
+
+// Leaked on purpose: copies may run until the very end.
+All& all_rings() {
+  static All* const all = new All;
+  return *all;
+}
+
+}  // namespace
 
 Ring& Ring::of(DeviceApi& api, int device) {
   (void)api.count();  // in a forked child this throws: the mutexes below may be as the fork found them
-  struct All {
-    std::mutex mutex;
-    std::map<std::pair<DeviceApi*, int>, std::unique_ptr<Ring>> rings;
-  };
-  static All* const all = new All;  // leaked on purpose: copies may run until the very end
-  const std::lock_guard lock(all->mutex);
-  std::unique_ptr<Ring>& ring = all->rings[{&api, device}];
+  All& all = all_rings();
+  const std::lock_guard lock(all.mutex);
+  std::unique_ptr<Ring>& ring = all.rings[{&api, device}];
   if (!ring) ring.reset(new Ring(api));
   return *ring;
+}
+
+void forget_rings(DeviceApi& api) {
+  All& all = all_rings();
+  const std::lock_guard lock(all.mutex);
+  std::erase_if(all.rings, [&api](const auto& entry) { return entry.first.first == &api; });
 }
 
 Ring::Slot::~Slot() {
