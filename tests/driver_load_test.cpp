@@ -252,6 +252,19 @@ TEST(LoadDriver, KnowsTheToolkitsStub) {
   EXPECT_EQ(loaded.error, 34);
 }
 
+TEST(LoadDriver, InitialisesADriverThatAnswersNothingBefore) {
+  stand_in<void (*)()>("stand_in_forget")();
+  const Setting setting("STAND_IN_STRICT", "1");
+  const Loaded loaded = load_driver(kDriver.c_str());
+  EXPECT_TRUE(loaded.usable) << loaded.problem;
+}
+
+TEST(LoadDriver, TellsTheStoryOfAForkWhereTheDriverAnswersNothingMore) {
+  ASSERT_TRUE(load_driver(kDriver.c_str()).usable);
+  const Setting setting("STAND_IN_STRICT", "1");
+  EXPECT_EQ(in_child([] { return load_driver(kDriver.c_str()).problem; }).find("forked process: "), 0U);
+}
+
 // In a child each, since a process has one driver.
 class Libcuda : public ::testing::Test {
  protected:

@@ -73,7 +73,9 @@ class Loading {
   }
 
   bool check_version() {
-    const CUresult error = get_version_(&version_);
+    CUresult error = get_version_(&version_);
+    // No driver is known to want this first, but the documentation of cuInit would allow it to.
+    if (error == CUDA_ERROR_NOT_INITIALIZED && init_(0) == CUDA_SUCCESS) error = get_version_(&version_);
     if (error != CUDA_SUCCESS) return fail(init_problem(loaded_.driver, error), error);
     if (version_ < kOldestVersion) {
       return fail("driver too old: it supports CUDA " + version_text(version_) + ", and this build of Strideport needs " +
@@ -121,7 +123,9 @@ class Loading {
   bool find(Function& function, const char* name, int version) {
     const Answer answer = look_up(function, name, version);
     if (function != nullptr) return true;
-    if (answer.error == CUDA_ERROR_STUB_LIBRARY) return fail(init_problem(loaded_.driver, answer.error), answer.error);
+    if (answer.error == CUDA_ERROR_STUB_LIBRARY || answer.error == CUDA_ERROR_NOT_INITIALIZED) {
+      return fail(init_problem(loaded_.driver, answer.error), answer.error);  // what every function of such a driver says
+    }
     const bool other_version = answer.status == CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT;
     return fail("incomplete driver: " + library_ + ", which says that it supports CUDA " + version_text(version_) +
                     (other_version ? ", has no version of " : ", lacks ") + name + (other_version ? " for" : ", of") +

@@ -5,6 +5,7 @@
 //   STAND_IN_INIT     the error that cuInit returns (0)
 //   STAND_IN_LACKS    a function that it does not have
 //   STAND_IN_NEWER    a function that it has in a later version only than whichever is asked for
+//   STAND_IN_STRICT   if set, everything wants cuInit first
 //   STAND_IN_SPEECHLESS  if set, cuGetErrorName knows no error
 //
 // As a stranger it shares no header with the library: names, numbers and signatures are those of NVIDIA's documentation.
@@ -48,7 +49,10 @@ int init(unsigned flags) {
   return kSuccess;
 }
 
+bool too_early() { return std::getenv("STAND_IN_STRICT") != nullptr && initialised_by != getpid(); }
+
 int get_version(int* version) {
+  if (too_early()) return kNotInitialized;
   const int said = number("STAND_IN_VERSION", 13000);
   if (said < 0) return -said;
   *version = said;
@@ -119,6 +123,7 @@ STAND_IN_EXPORT int STAND_IN_ENTRY_POINT(const char* symbol, void** address, int
   constexpr uint64_t kLegacyStream = 1;
   constexpr int kFound = 0, kNotFound = 1, kVersionNotSufficient = 2;
   *address = nullptr;
+  if (too_early()) return kNotInitialized;
   if (flags != kLegacyStream) ++wrong_flags;
   if (const int said = number("STAND_IN_VERSION", 13000); version > said) return kInvalidValue;
   const int given = variant(symbol, version);
