@@ -3,11 +3,8 @@
 
 #include <dlfcn.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cstdlib>
-#include <functional>
 #include <set>
 #include <string>
 #include <thread>
@@ -16,10 +13,13 @@
 #include "device/driver/driver.hpp"
 #include "device/driver/error.hpp"
 #include "strideport/error.hpp"
+#include "tests/support/in_child.hpp"
 #include "tests/support/throws.hpp"
 
 namespace strideport::driver {
 namespace {
+
+using testing::in_child;
 
 const std::string kFolder = STRIDEPORT_STAND_INS;
 const std::string kDriver = kFolder + "/stand_in_driver.so";
@@ -41,26 +41,6 @@ class Setting {
 template <class Function>
 Function stand_in(const char* name) {
   return reinterpret_cast<Function>(dlsym(dlopen(kDriver.c_str(), RTLD_NOW), name));
-}
-
-/// What `work` says in a forked child.
-std::string in_child(const std::function<std::string()>& work) {
-  int ends[2];
-  if (pipe(ends) != 0) return "no pipe";
-  const pid_t child = fork();
-  if (child == 0) {
-    const std::string said = work();
-    const bool written = write(ends[1], said.data(), said.size()) == static_cast<ssize_t>(said.size());
-    _exit(written ? 0 : 1);
-  }
-  close(ends[1]);
-  std::string said;
-  char piece[512];
-  for (ssize_t size; (size = read(ends[0], piece, sizeof piece)) > 0;) said.append(piece, static_cast<size_t>(size));
-  close(ends[0]);
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? said : said + " (the child failed)";
 }
 
 bool is_empty(const Driver& driver) {

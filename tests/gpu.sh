@@ -230,7 +230,7 @@ run_sample() {
   esac
   printf '\n===== %s: status %d\n' "$1" "$status"
   cat "$log"
-  if grep -q simulated "$log"; then echo "FAILED: it ran on a simulated device" && status=1; fi
+  if grep -q "it is simulated" "$log"; then echo "FAILED: it ran on a simulated device" && status=1; fi
   rm -f "$log"
   return "$status"
 }
