@@ -1,13 +1,38 @@
 #include "runtime/device_api.hpp"
-#include "strideport/error.hpp"
+
+#include "device/device_api.hpp"
+#include "device/simulated/table.hpp"
 
 namespace strideport {
+namespace device {
 
-DeviceApi* device_api(DeviceType type) {
-  if (type == DeviceType::cpu) return nullptr;
-  throw BufferError("memory of " + to_string(Device{type, 0}) + " cannot be reached yet");
+// Leaked: what they know may be needed until the last thread of the process ends.
+DriverApi& cuda_api() {
+  static auto* const api = new DriverApi(DeviceType::cuda, driver::libcuda);
+  return *api;
 }
 
-KernelChoice choose_kernel(const CopyPlan&, const void*, const void*) { return {}; }
+DriverApi& simulated_api() {
+  static auto* const api = new DriverApi(DeviceType::simulated, simulated::table);
+  return *api;
+}
+
+}  // namespace device
+
+DeviceApi* device_api(DeviceType type) {
+  switch (type) {
+    case DeviceType::cuda:
+    case DeviceType::cuda_host:
+    case DeviceType::cuda_managed:
+      return &device::cuda_api();
+    case DeviceType::simulated:
+    case DeviceType::simulated_host:
+    case DeviceType::simulated_managed:
+      return &device::simulated_api();
+    case DeviceType::cpu:
+      break;
+  }
+  return nullptr;
+}
 
 }  // namespace strideport
