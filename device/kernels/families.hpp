@@ -14,6 +14,7 @@ bool prepare_tile(Launch& launch, const Problem& problem);  ///< C: what is dens
 bool prepare_generic(Launch& launch, const Problem& problem);  ///< G: all problems are its kind
 
 std::span<const Kernel> generic_kernels() noexcept;
+std::span<const Kernel> tile_bytes_kernels() noexcept;
 std::span<const Kernel> tile_words_kernels() noexcept;
 
 }  // namespace strideport::kernels

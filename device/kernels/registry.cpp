@@ -9,6 +9,7 @@ namespace strideport::kernels {
 std::span<const std::span<const Kernel>> kernel_families() noexcept {
   static const std::array families{
       generic_kernels(),
+      tile_bytes_kernels(),
       tile_words_kernels(),
   };
   return families;

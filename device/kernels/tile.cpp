@@ -1,6 +1,9 @@
 #include "device/kernels/tile.hpp"
 
+#include <algorithm>
+
 #include "device/kernels/families.hpp"
+#include "device/kernels/tile_bytes.hpp"
 #include "device/kernels/tile_words.hpp"
 #include "runtime/stride_order.hpp"
 
@@ -8,6 +11,7 @@ namespace strideport::kernels {
 namespace {
 
 constexpr char kFamily = 'C';
+constexpr Kernel kBytesKernels[] = {STRIDEPORT_TILE_BYTES_KERNELS(STRIDEPORT_LIST_KERNEL)};
 constexpr Kernel kWordsKernels[] = {STRIDEPORT_TILE_WORDS_KERNELS(STRIDEPORT_LIST_KERNEL)};
 
 // A dimension that is shorter than a sector leaves most of a tile's threads without work.
@@ -15,6 +19,8 @@ constexpr int64_t kShortestSegmentBytes = 32;
 
 /// A problem as a tile transpose: what is dense in dst, what is dense in src, and the rest.
 struct TileProblem {
+  int unit = 0;
+  bool aligned = true;  ///< to the unit
   PlanDim x;
   PlanDim y;
   PlanDim outer[Problem::kMaxDims];
@@ -30,22 +36,33 @@ std::byte* moved(std::byte* address, int64_t steps, int64_t stride) noexcept {
                                       static_cast<uintptr_t>(steps) * static_cast<uintptr_t>(stride));
 }
 
-// The longest dimension but the innermost that is dense in src; -1 for none.
-int dense_in_src(const Problem& problem) noexcept {
+// The longest of `count` dimensions that is dense in src; -1 for none.
+int dense_in_src(const PlanDim* dims, int count, int unit) noexcept {
   int found = -1;
-  for (int i = 0; i + 1 < problem.count; ++i) {
-    if (magnitude(problem.dims[i].src_stride) != static_cast<uint64_t>(problem.unit)) continue;
-    if (found < 0 || problem.dims[i].extent > problem.dims[found].extent) found = i;
+  for (int i = 0; i < count; ++i) {
+    if (magnitude(dims[i].src_stride) != static_cast<uint64_t>(unit)) continue;
+    if (found < 0 || dims[i].extent > dims[found].extent) found = i;
   }
   return found;
 }
 
+// A run of 2 or 4 bytes is a unit whose addresses are no multiples of it.
+int take_unit(TileProblem& tiles, const Problem& problem) noexcept {
+  tiles.unit = problem.unit;
+  const int64_t run = problem.run_bytes();
+  if (!problem.has_run() || (run != 2 && run != 4)) return problem.count;
+  tiles.unit = static_cast<int>(run);
+  tiles.aligned = false;
+  return problem.count - 1;
+}
+
 bool split(TileProblem& tiles, const Problem& problem) noexcept {
-  if (problem.count < 2 || problem.inner().dst_stride != problem.unit) return false;
-  if (magnitude(problem.inner().src_stride) == static_cast<uint64_t>(problem.unit)) return false;
-  const int dense = dense_in_src(problem);
+  const int inner = take_unit(tiles, problem) - 1;
+  if (inner < 1 || problem.dims[inner].dst_stride != tiles.unit) return false;
+  if (magnitude(problem.dims[inner].src_stride) == static_cast<uint64_t>(tiles.unit)) return false;
+  const int dense = dense_in_src(problem.dims, inner, tiles.unit);
   if (dense < 0) return false;
-  tiles.x = problem.inner();
+  tiles.x = problem.dims[inner];
   tiles.y = problem.dims[dense];
   tiles.dst = problem.dst;
   tiles.src = problem.src;
@@ -55,7 +72,7 @@ bool split(TileProblem& tiles, const Problem& problem) noexcept {
     tiles.y.dst_stride = -tiles.y.dst_stride;
     tiles.y.src_stride = -tiles.y.src_stride;
   }
-  for (int i = 0; i + 1 < problem.count; ++i) {
+  for (int i = 0; i < inner; ++i) {
     if (i != dense) tiles.outer[tiles.outer_count++] = problem.dims[i];
   }
   return true;
@@ -83,19 +100,48 @@ struct TileShape {
   uint64_t load_bytes;  ///< of a vector load
 };
 
-template <uint32_t kUnit>
-TileShape words_shape(size_t number) noexcept {
-  using Program = TileWordsProgram<kUnit>;
-  return {kWordsKernels[number], Program::kX, Program::kY, 16};
+template <class Program>
+TileShape shape_of(const Kernel& kernel, uint64_t load_bytes) noexcept {
+  return {kernel, Program::kX, Program::kY, load_bytes};
 }
 
-TileShape shape_for(int unit) noexcept {
-  if (unit == 4) return words_shape<4>(0);
-  if (unit == 8) return words_shape<8>(1);
-  return words_shape<16>(2);
+TileShape shape_for(const TileProblem& tiles) noexcept {
+  switch (tiles.unit) {
+    case 1: return shape_of<TileBytesProgram<1>>(kBytesKernels[0], TileBytesProgram<1>::kVectorBytes);
+    case 2: return shape_of<TileBytesProgram<2>>(kBytesKernels[1], TileBytesProgram<2>::kVectorBytes);
+    case 4:
+      return tiles.aligned ? shape_of<TileWordsProgram<4>>(kWordsKernels[0], 16)
+                           : shape_of<TileBytesProgram<4>>(kBytesKernels[2], 16);
+    case 8: return shape_of<TileWordsProgram<8>>(kWordsKernels[1], 16);
+    default: return shape_of<TileWordsProgram<16>>(kWordsKernels[2], 16);
+  }
 }
 
-bool fill(Launch& launch, const TileProblem& tiles, const TileShape& shape) noexcept {
+/// The bytes from the first unit that a side reaches, [lower, upper).
+struct Span {
+  uintptr_t begin;
+  uintptr_t end;
+};
+
+Span span_of(const Problem& problem, const std::byte* first, int64_t PlanDim::* stride) noexcept {
+  Span span{reinterpret_cast<uintptr_t>(first), reinterpret_cast<uintptr_t>(first) + static_cast<uintptr_t>(problem.unit)};
+  for (const PlanDim& dim : problem) {
+    const uintptr_t reach = static_cast<uintptr_t>(dim.extent - 1) * static_cast<uintptr_t>(dim.*stride);
+    (dim.*stride < 0 ? span.begin : span.end) += reach;
+  }
+  return span;
+}
+
+// The bytes of src that may be loaded beside its units: those between them, unless dst lies there too, for then other
+// blocks may be writing them.
+Span loadable(const Problem& problem) noexcept {
+  const Span src = span_of(problem, problem.src, &PlanDim::src_stride);
+  const Span dst = span_of(problem, problem.dst, &PlanDim::dst_stride);
+  const bool apart = src.end <= dst.begin || dst.end <= src.begin;
+  return apart ? src : Span{src.begin, src.begin};
+}
+
+bool fill(Launch& launch, const TileProblem& tiles, const TileShape& shape, Span loadable) noexcept {
   const int64_t tiles_x = (tiles.x.extent - 1) / shape.x + 1;
   const int64_t tiles_y = (tiles.y.extent - 1) / shape.y + 1;
   constexpr auto kMost = static_cast<int64_t>(kMaxGrid);
@@ -116,6 +162,8 @@ bool fill(Launch& launch, const TileProblem& tiles, const TileShape& shape) noex
   params.last_y = static_cast<uint32_t>(tiles.y.extent - (tiles_y - 1) * shape.y);
   params.vector_load = src_rows_at(tiles, shape.load_bytes);
   params.vector_store = dst_rows_at(tiles, 16);
+  params.src_begin = {reinterpret_cast<std::byte*>(loadable.begin)};
+  params.src_end = {reinterpret_cast<std::byte*>(loadable.end)};
   set_kernel(launch, shape.kernel, static_cast<uint64_t>(grid));
   return true;
 }
@@ -124,12 +172,13 @@ bool fill(Launch& launch, const TileProblem& tiles, const TileShape& shape) noex
 
 bool prepare_tile(Launch& launch, const Problem& problem) {
   TileProblem tiles;
-  if (problem.unit < 4 || !split(tiles, problem)) return false;
-  const int64_t shortest = std::max<int64_t>(1, kShortestSegmentBytes / problem.unit);
+  if (!split(tiles, problem)) return false;
+  const int64_t shortest = kShortestSegmentBytes / tiles.unit;
   if (tiles.x.extent < shortest || tiles.y.extent < shortest) return false;
-  return fill(launch, tiles, shape_for(problem.unit));
+  return fill(launch, tiles, shape_for(tiles), loadable(problem));
 }
 
+std::span<const Kernel> tile_bytes_kernels() noexcept { return kBytesKernels; }
 std::span<const Kernel> tile_words_kernels() noexcept { return kWordsKernels; }
 
 }  // namespace strideport::kernels

@@ -61,10 +61,28 @@ STRIDEPORT_PROGRAM uint32_t chunk_place(uint32_t y, uint32_t c) {
   return y * (kChunks * 16) + ((c ^ (Swizzle::of(y) & 7)) * 16);
 }
 
-/// The same for row `y + d`, from the place of row `y`; `d` is a constant, without bits of y.
+/// The same for chunk `c + e` of row `y + d`, from the place of (y, c): d and e are constants without bits of y and c.
 template <uint32_t kChunks, class Swizzle>
-STRIDEPORT_PROGRAM uint32_t chunk_place_further(uint32_t place, uint32_t d) {
-  return (place ^ ((Swizzle::of(d) & 7) * 16)) + d * (kChunks * 16);
+STRIDEPORT_PROGRAM uint32_t chunk_place_further(uint32_t place, uint32_t d, uint32_t e = 0) {
+  return (place ^ (((Swizzle::of(d) ^ e) & 7) * 16)) + d * (kChunks * 16);
+}
+
+/// Stores the tile in vectors. Program: its kX and so on, and its Swizzle.
+template <class Program, class Machine>
+STRIDEPORT_PROGRAM void store_chunks(const Machine& m, uint32_t thread, const TileParams& p, const Tile& tile) {
+  constexpr uint32_t kChunks = Program::kChunks;
+  constexpr uint32_t kRows = Program::kY * kChunks / Program::kThreads;  // of a thread
+  const uint32_t c = thread % kChunks;
+  const uint32_t y = thread / kChunks * kRows;
+  const bool x_on = c * Program::kPerChunk < tile.nx;
+  Global row = advanced(advanced(tile.dst, c * 16), wrapping_product(p.dst_y, y));
+  const uint32_t place = chunk_place<kChunks, typename Program::Swizzle>(y, c);
+  STRIDEPORT_UNROLL
+  for (uint32_t d = 0; d < kRows; ++d) {
+    const uint32_t there = chunk_place_further<kChunks, typename Program::Swizzle>(place, d);
+    m.store(row, 0, m.template load_shared<Word16>(there), x_on && y + d < tile.ny);
+    row = advanced(row, p.dst_y);
+  }
 }
 
 }  // namespace strideport::kernels

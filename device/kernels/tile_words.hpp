@@ -42,7 +42,7 @@ struct TileWordsProgram {
       }
     } else {
       if (p.vector_store != 0 && state.tile.nx % kPerChunk == 0) {
-        store_chunks(m, id.thread, p, state.tile);
+        store_chunks<TileWordsProgram>(m, id.thread, p, state.tile);
       } else {
         store_units(m, id.thread, p, state.tile);
       }
@@ -54,10 +54,9 @@ struct TileWordsProgram {
   template <class Machine>
   STRIDEPORT_PROGRAM static void load_blocks(const Machine& m, uint32_t thread, const Params& p, const Tile& tile) {
     constexpr uint32_t kVectors = kY / kPerChunk;  // of a row of src
-    constexpr uint32_t kStep = kThreads / kVectors;
-    constexpr uint32_t kPasses = kChunks / kStep;
+    constexpr uint32_t kPasses = kChunks * kVectors / kThreads;
     const uint32_t j = thread % kVectors;
-    const uint32_t c = thread / kVectors;
+    const uint32_t c = thread / kVectors * kPasses;
     const bool y_on = j * kPerChunk < tile.ny;
     Global row = advanced(advanced(tile.src, j * 16), wrapping_product(p.src_x, c * kPerChunk));
     Word16 in[kPasses][kPerChunk];
@@ -65,9 +64,8 @@ struct TileWordsProgram {
     for (uint32_t pass = 0; pass < kPasses; ++pass) {
       STRIDEPORT_UNROLL
       for (uint32_t r = 0; r < kPerChunk; ++r) {
-        const uint32_t x = (c + pass * kStep) * kPerChunk + r;
-        in[pass][r] = m.template load<Word16>(row, 0, y_on && x < tile.nx);
-        row = advanced(row, r + 1 < kPerChunk ? p.src_x : wrapping_product(p.src_x, (kStep - 1) * kPerChunk + 1));
+        in[pass][r] = m.template load<Word16>(row, 0, y_on && (c + pass) * kPerChunk + r < tile.nx);
+        row = advanced(row, p.src_x);
       }
     }
     const uint32_t place = chunk_place<kChunks, Swizzle>(j * kPerChunk, c);
@@ -80,17 +78,16 @@ struct TileWordsProgram {
         for (uint32_t r = 0; r < kPerChunk; ++r) {
           set_item(out, static_cast<int>(r), item_of<static_cast<int>(kUnit)>(in[pass][r], static_cast<int>(k)));
         }
-        m.store_shared(chunk_place_further<kChunks, Swizzle>(place, k) + pass * (kStep * 16), out);
+        m.store_shared(chunk_place_further<kChunks, Swizzle>(place, k, pass), out);
       }
     }
   }
 
   template <class Machine>
   STRIDEPORT_PROGRAM static void load_units(const Machine& m, uint32_t thread, const Params& p, const Tile& tile) {
-    constexpr uint32_t kStep = kThreads / kY;
-    constexpr uint32_t kPasses = kChunks / kStep;
+    constexpr uint32_t kPasses = kChunks * kY / kThreads;
     const uint32_t y = thread % kY;
-    const uint32_t c = thread / kY;
+    const uint32_t c = thread / kY * kPasses;
     const bool y_on = y < tile.ny;
     Global row = advanced(advanced(tile.src, y * kUnit), wrapping_product(p.src_x, c * kPerChunk));
     Word16 chunk[kPasses];
@@ -98,61 +95,42 @@ struct TileWordsProgram {
     for (uint32_t pass = 0; pass < kPasses; ++pass) {
       STRIDEPORT_UNROLL
       for (uint32_t r = 0; r < kPerChunk; ++r) {
-        const uint32_t x = (c + pass * kStep) * kPerChunk + r;
-        set_item(chunk[pass], static_cast<int>(r), m.template load<Unit>(row, 0, y_on && x < tile.nx));
-        row = advanced(row, r + 1 < kPerChunk ? p.src_x : wrapping_product(p.src_x, (kStep - 1) * kPerChunk + 1));
+        const bool on = y_on && (c + pass) * kPerChunk + r < tile.nx;
+        set_item(chunk[pass], static_cast<int>(r), m.template load<Unit>(row, 0, on));
+        row = advanced(row, p.src_x);
       }
     }
     const uint32_t place = chunk_place<kChunks, Swizzle>(y, c);
     STRIDEPORT_UNROLL
     for (uint32_t pass = 0; pass < kPasses; ++pass) {
-      // A step of 4 chunks crosses the three bits that are swizzled.
-      const uint32_t there = kStep % 8 == 0 ? place + pass * (kStep * 16) : chunk_place<kChunks, Swizzle>(y, c + pass * kStep);
-      m.store_shared(there, chunk[pass]);
-    }
-  }
-
-  template <class Machine>
-  STRIDEPORT_PROGRAM static void store_chunks(const Machine& m, uint32_t thread, const Params& p, const Tile& tile) {
-    constexpr uint32_t kStep = kThreads / kChunks;
-    const uint32_t c = thread % kChunks;
-    const uint32_t y = thread / kChunks;
-    const bool x_on = c * kPerChunk < tile.nx;
-    Global row = advanced(advanced(tile.dst, c * 16), wrapping_product(p.dst_y, y));
-    const uint32_t place = chunk_place<kChunks, Swizzle>(y, c);
-    STRIDEPORT_UNROLL
-    for (uint32_t d = 0; d < kY; d += kStep) {
-      const bool on = x_on && y + d < tile.ny;
-      const Word16 chunk = m.template load_shared<Word16>(chunk_place_further<kChunks, Swizzle>(place, d));
-      m.store(row, 0, chunk, on);
-      row = advanced(row, wrapping_product(p.dst_y, kStep));
+      m.store_shared(chunk_place_further<kChunks, Swizzle>(place, 0, pass), chunk[pass]);
     }
   }
 
   template <class Machine>
   STRIDEPORT_PROGRAM static void store_units(const Machine& m, uint32_t thread, const Params& p, const Tile& tile) {
-    constexpr uint32_t kStep = kThreads / kX;
+    constexpr uint32_t kRows = kY * kX / kThreads;  // of a thread
     const uint32_t x = thread % kX;
-    const uint32_t y = thread / kX;
+    const uint32_t y = thread / kX * kRows;
     const bool x_on = x < tile.nx;
     Global row = advanced(advanced(tile.dst, x * kUnit), wrapping_product(p.dst_y, y));
     const uint32_t place = chunk_place<kChunks, Swizzle>(y, x / kPerChunk);
     const uint32_t inside = x % kPerChunk * kUnit;
     STRIDEPORT_UNROLL
-    for (uint32_t d = 0; d < kY; d += kStep) {
+    for (uint32_t d = 0; d < kRows; ++d) {
       const bool on = x_on && y + d < tile.ny;
       const Unit unit = m.template load_shared<Unit>(chunk_place_further<kChunks, Swizzle>(place, d) + inside);
       m.store(row, 0, unit, on);
-      row = advanced(row, wrapping_product(p.dst_y, kStep));
+      row = advanced(row, p.dst_y);
     }
   }
 };
 
 // clang-format off
-#define STRIDEPORT_TILE_WORDS_KERNELS(DO)                                              \
-  DO(strideport_tile_4, ::strideport::kernels::TileWordsProgram<4>)                    \
-  DO(strideport_tile_8, ::strideport::kernels::TileWordsProgram<8>)                    \
-  DO(strideport_tile_16, ::strideport::kernels::TileWordsProgram<16>)
+#define STRIDEPORT_TILE_WORDS_KERNELS(X)                                               \
+  X(strideport_tile_4, ::strideport::kernels::TileWordsProgram<4>)                     \
+  X(strideport_tile_8, ::strideport::kernels::TileWordsProgram<8>)                     \
+  X(strideport_tile_16, ::strideport::kernels::TileWordsProgram<16>)
 // clang-format on
 
 }  // namespace strideport::kernels
