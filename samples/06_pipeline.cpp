@@ -158,7 +158,7 @@ int64_t report(const char* name, Pipeline pipeline) {
 int main() try {
   const sp::Device device = choose_device();
   const Slot slot(device);
-  std::printf("%lld frames of (%lld,%lld,%lld) bytes\n\nup:\n%s\n\ncompute:\n%s\n\ndown:\n%s\n\n",
+  std::printf("%lld frames of (%lld,%lld,%lld) bytes\n\nup:\n%s\ncompute:\n%s\ndown:\n%s\n",
               static_cast<long long>(kFrames), static_cast<long long>(kHeight), static_cast<long long>(kWidth),
               static_cast<long long>(kChannels), sp::explain(slot.device_pixels.view(), slot.pixels.view()).c_str(),
               sp::explain(slot.device_planes.view(), slot.device_pixels_planar.view()).c_str(),

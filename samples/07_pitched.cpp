@@ -111,7 +111,7 @@ int64_t differences(const Mat& image, Expected expected) {
 }
 
 void explain(const char* title, const sp::Buffer& dst, const sp::Buffer& src) {
-  std::printf("\n%s\n%s\n", title, sp::explain(dst.view(), src.view()).c_str());
+  std::printf("\n%s\n%s", title, sp::explain(dst.view(), src.view()).c_str());
 }
 
 }  // namespace

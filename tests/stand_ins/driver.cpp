@@ -23,7 +23,7 @@
 
 namespace {
 
-constexpr int kSuccess = 0, kInvalidValue = 1, kNotInitialized = 3, kNotSupported = 801;
+constexpr int kSuccess = 0, kInvalidValue = 1, kNotInitialized = 3, kInvalidContext = 201, kNotSupported = 801;
 constexpr int kFunctions = 160;
 
 int number(const char* variable, int otherwise) {
@@ -64,6 +64,9 @@ int device_count(int* count) {
   return initialised_by == getpid() ? kSuccess : kNotInitialized;
 }
 
+// No memory is known to it, and there is no context to ask about.
+int pointer_attributes(unsigned, int*, void**, uint64_t) { return kInvalidContext; }
+
 int error_name(int error, const char** text) {
   *text = nullptr;
   if (error != 719 || std::getenv("STAND_IN_SPEECHLESS") != nullptr) return kInvalidValue;
@@ -92,6 +95,7 @@ void* address_of(const std::string& name, int version) {
   if (name == "cuInit") return reinterpret_cast<void*>(&init);
   if (name == "cuDriverGetVersion") return reinterpret_cast<void*>(&get_version);
   if (name == "cuDeviceGetCount") return reinterpret_cast<void*>(&device_count);
+  if (name == "cuPointerGetAttributes") return reinterpret_cast<void*>(&pointer_attributes);
   if (name == "cuGetErrorName") return reinterpret_cast<void*>(&error_name);
   if (name == "cuGetErrorString") return reinterpret_cast<void*>(&error_string);
   static std::mutex guard;
