@@ -23,14 +23,16 @@ import numpy as np
 
 import strideport as sp
 
-# The same batch as the network is to see it: a view for each wish, none of them a copy.
-LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+# The same batch as the network is to see it: a view for each wish, none of them a copy. They are views of Buffers, which
+# know that their memory is pinned; a NumPy array over pinned memory is like any other to whoever gets it.
+LAYOUTS: dict[str, Callable[[sp.Buffer], sp.Buffer]] = {
     "as it lies (NHWC)": lambda batch: batch,
     "every second image": lambda batch: batch[::2],
     "cropped": lambda batch: batch[:, 16:-16, 16:-16],
-    "planes (NCHW)": lambda batch: batch.transpose(0, 3, 1, 2),
-    "planes, RGB -> BGR, mirrored": lambda batch: batch[:, :, ::-1, ::-1].transpose(0, 3, 1, 2),
+    "planes (NCHW)": lambda batch: batch.permute(0, 3, 1, 2),
+    "planes, RGB -> BGR, mirrored": lambda batch: batch[:, :, ::-1, ::-1].permute(0, 3, 1, 2),
 }
+FACTS = ("route:", "dims:", "over the bus:", "temporary:", "pinned slots:", "kernel launches:", "copies by", "host:")
 
 
 def choose_device() -> str:
@@ -45,36 +47,30 @@ def choose_device() -> str:
     return device
 
 
-def make_batch(shape: tuple[int, ...], memory: sp.Buffer | None) -> np.ndarray:
-    """Random images; in `memory` where that is given."""
-    batch = np.empty(shape, "uint8") if memory is None else np.asarray(memory)
-    batch[...] = np.random.default_rng(5).integers(0, 256, shape, dtype=np.uint8)
-    return batch
-
-
-def stage(name: str, images: np.ndarray, device: str, stream: sp.Stream) -> None:
+def stage(name: str, images: sp.Buffer, device: str, stream: sp.Stream) -> None:
     """One copy to the device, timed, explained and checked."""
-    source = sp.asbuffer(images)
-    target = sp.empty(images.shape, "uint8", device=device)
+    target = sp.empty(images.shape, images.dtype, device=device)
     print(f"\n{name}: {images.shape} with strides {images.strides}")
-    print("\n".join("    " + line for line in sp.explain(target, source).splitlines()))
+    for fact in sp.explain(target, images).splitlines():
+        if fact.startswith(FACTS):
+            print(f"    {fact}")
 
-    sp.copy(target, source, stream=stream)  # the first copy of a kind loads kernels and fills pools
+    sp.copy(target, images, stream=stream)  # the first copy of a kind loads kernels and fills pools
     stream.synchronize()
 
     begin = time.perf_counter()
     start = stream.record()
-    sp.copy(target, source, stream=stream)
+    sp.copy(target, images, stream=stream)
     done = stream.record()
     returned = time.perf_counter() - begin
     done.synchronize()  # here the host would do something else; a consumer on the device would wait for the event
     whole = time.perf_counter() - begin
     print(
-        f"    {source.nbytes / 2**20:.1f} MiB in {whole * 1e3:.2f} ms ({source.nbytes / whole / 1e9:.2f} GB/s), "
+        f"    {images.nbytes / 2**20:.1f} MiB in {whole * 1e3:.2f} ms ({images.nbytes / whole / 1e9:.2f} GB/s), "
         f"{done.seconds_since(start) * 1e3:.2f} ms of them on the device; the call returned after {returned * 1e3:.2f} ms"
     )
 
-    if not np.array_equal(np.asarray(target.to("cpu")), images):
+    if not np.array_equal(np.asarray(target.to("cpu")), np.asarray(images)):
         raise SystemExit(f"{name}: what is on the device differs from the batch")
 
 
@@ -87,9 +83,10 @@ def main() -> int:
     device = choose_device()
     stream = sp.Stream(device)
     shape = (arguments.images, arguments.size, arguments.size, 3)
-    pinned = sp.empty(shape, "uint8", device=device, pinned=True)
-    for kind, memory in (("pageable", None), ("pinned", pinned)):
-        batch = make_batch(shape, memory)
+    pageable = sp.asbuffer(np.empty(shape, "uint8"))
+    pinned = sp.empty(shape, "uint8", pinned=True)
+    for kind, batch in (("pageable", pageable), ("pinned", pinned)):
+        np.asarray(batch)[...] = np.random.default_rng(5).integers(0, 256, shape, dtype=np.uint8)
         for layout, view in LAYOUTS.items():
             stage(f"{kind}, {layout}", view(batch), device, stream)
     print("\nevery image on the device equals its NumPy view")
