@@ -10,12 +10,8 @@ namespace strideport {
 namespace {
 
 std::optional<Location> ask(DeviceType type, const void* address) {
-  std::optional<PointerInfo> info;
-  try {
-    info = device_api(type)->locate(address, true);
-  } catch (const BufferError&) {  // a build without a device side
-    return std::nullopt;
-  }
+  if (!why_no_device(type).empty()) return std::nullopt;
+  const std::optional<PointerInfo> info = device_api(type)->locate(address, true);
   if (!info || info->device.type == DeviceType::cpu) return std::nullopt;
   return Location{info->device, info->allocation};
 }

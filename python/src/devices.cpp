@@ -33,14 +33,20 @@ PyObject* host_info() {
                                Py_None));
 }
 
+/// Asking a device that nobody has a context on would make one.
+Ref free_bytes(const DeviceInfo& info) {
+  if (info.free_bytes < 0) return Ref::borrow(Py_None);
+  return Ref::steal(checked(PyLong_FromLongLong(info.free_bytes)));
+}
+
 PyObject* info_of(const DeviceInfo& info) {
   const std::string version =
       std::to_string(info.driver_version / 1000) + "." + std::to_string(info.driver_version % 1000 / 10);
   const bool simulated = info.device.type == DeviceType::simulated;
   return checked(Py_BuildValue(
-      "{s:N,s:N,s:O,s:L,s:L,s:(ii),s:i,s:N,s:O,s:O}", "device", text(to_string(info.device)).release(), "name",
+      "{s:N,s:N,s:O,s:L,s:N,s:(ii),s:i,s:N,s:O,s:O}", "device", text(to_string(info.device)).release(), "name",
       text(info.name).release(), "simulated", simulated ? Py_True : Py_False, "total_bytes",
-      static_cast<long long>(info.total_bytes), "free_bytes", static_cast<long long>(info.free_bytes),
+      static_cast<long long>(info.total_bytes), "free_bytes", free_bytes(info).release(),
       "compute_capability", info.compute_major, info.compute_minor, "multiprocessors", info.multiprocessors,
       "driver_version", text(version).release(), "pools", info.pools ? Py_True : Py_False, "batch_copies",
       info.batch_copies ? Py_True : Py_False));

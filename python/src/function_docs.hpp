@@ -292,7 +292,8 @@ Returns
 -------
 dict
     device, name, simulated, total_bytes and free_bytes of its memory, compute_capability (major, minor), multiprocessors,
-    driver_version ('13.0'), pools (memory comes from the driver's pools), batch_copies. None for what 'cpu' has not.
+    driver_version ('13.0'), pools (memory comes from the driver's pools), batch_copies. None for what 'cpu' has not, and
+    for the free memory of a device that this process has not used yet.
 
 Raises
 ------

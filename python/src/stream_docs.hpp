@@ -32,9 +32,9 @@ priority : int
 Raises
 ------
 ValueError
-    For memory that is no device's, such as 'cpu' and 'cuda_host'.
+    For memory that is no device's, such as 'cpu' and 'cuda_host', and for an index beyond the devices that there are.
 DeviceError
-    If the device is not there, or fails.
+    If there is no driver, or it fails.
 
 Notes
 -----

@@ -55,7 +55,7 @@ class DeviceInfo(TypedDict):
     name: str
     simulated: bool
     total_bytes: int
-    free_bytes: int
+    free_bytes: int | None
     compute_capability: tuple[int, int] | None
     multiprocessors: int | None
     driver_version: str | None

@@ -7,6 +7,9 @@ import random
 
 import pytest
 
+# Two simulated devices for every test, unless the environment says otherwise; read at the first call of a device.
+os.environ.setdefault("STRIDEPORT_SIMULATED_DEVICES", "2")
+
 SEED = int(os.environ.get("STRIDEPORT_SEED") or random.SystemRandom().randrange(1 << 32))
 
 
