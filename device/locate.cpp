@@ -28,7 +28,7 @@ CUresult ask(const driver::Driver& driver, const void* address, Attributes& answ
 // Some drivers answer only where a context is current. Any will do; where none is active there is no memory either.
 CUresult ask_in_some_context(Session& session, const void* address, Attributes& answer) {
   const CUresult error = ask(session.driver, address, answer);
-  if (error != CUDA_ERROR_INVALID_CONTEXT) return error;
+  if (error != CUDA_ERROR_INVALID_CONTEXT || session.count() == 0) return error;
   DeviceState& state = session.any_device();
   unsigned flags = 0;
   int active = 0;
@@ -59,8 +59,7 @@ std::optional<PointerInfo> locate(Session& session, const void* address, bool st
   try {
     Attributes answer;
     const CUresult error = ask_in_some_context(session, address, answer);
-    // What all drivers have said of memory that is not theirs.
-    if (error == CUDA_ERROR_INVALID_CONTEXT || error == CUDA_ERROR_INVALID_VALUE) return PointerInfo{};
+    if (error == CUDA_ERROR_INVALID_CONTEXT) return PointerInfo{};
     if (error != CUDA_SUCCESS) driver::throw_driver_error(session.driver, error, "cuPointerGetAttributes");
     const Device place = place_of(session, answer);
     if (place.type == DeviceType::cpu) return PointerInfo{};

@@ -90,11 +90,13 @@ void* Memory::allocate(int64_t bytes, StreamRef stream) {
     error = try_allocate(memory, size, use.get());
   }
   if (error != CUDA_SUCCESS) fail_allocation(error, function, bytes);
-  try {
-    if (has_pools()) use.finish();
-  } catch (...) {
-    free(as_pointer(memory), {});
-    throw;
+  if (has_pools()) {
+    try {
+      use.finish();
+    } catch (...) {  // in the order of the stream that it was allocated on
+      state_.driver.MemFreeAsync(memory, use.get());
+      throw;
+    }
   }
   return as_pointer(memory);
 }

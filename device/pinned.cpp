@@ -77,12 +77,11 @@ void Pinned::free(void* memory) {
 }
 
 void Pinned::to_driver(void* memory) noexcept {
-  try {
+  give_back_or_leak([&] {
     DeviceState& state = session_.any_device();
     const Entry entry(state);
     state.note(session_.driver.MemFreeHost(memory), "cuMemFreeHost");
-  } catch (...) {  // no device works any more
-  }
+  });
 }
 
 void Pinned::trim() noexcept {

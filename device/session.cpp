@@ -108,6 +108,7 @@ DeviceState& Session::any_device() {
   for (const auto& state : devices_) {
     if (!state->health.failed()) return *state;
   }
+  if (count() == 0) throw DeviceError("the driver has no device", static_cast<int>(CUDA_ERROR_NO_DEVICE));
   return device(0);
 }
 
