@@ -124,11 +124,7 @@ TEST(TileTransposes, LeavesAloneWhatOtherBlocksWrite) {
   ASSERT_EQ(plan.strategy, Strategy::transpose);
   kernels::Launch launch;
   ASSERT_TRUE(kernels::prepare_tile(launch, kernels::make_problem(plan, dst.buf(), src.buf())));
-  struct OneArena final : kernels::DeviceMemory {
-    MemoryRange range;
-    MemoryRange allocation_of(uintptr_t) const override { return range; }
-  } arena;
-  arena.range = {memory.data(), std::ssize(memory)};
+  OneArena arena(memory);
   EXPECT_EQ(kernels::simulate(launch, MachineKind::checking, &arena).fault, "");
   EXPECT_EQ(memory, expected);
 }

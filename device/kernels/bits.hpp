@@ -30,8 +30,9 @@ STRIDEPORT_PROGRAM uint32_t funnel_bytes(uint32_t low, uint32_t high, uint32_t b
 }
 
 /// Products of offsets wrap as addresses do: lanes that are off may be far outside of the plan.
-STRIDEPORT_PROGRAM int64_t wrapping_product(int64_t stride, uint32_t count) {
-  return static_cast<int64_t>(static_cast<uint64_t>(stride) * count);
+template <class Count>
+STRIDEPORT_PROGRAM int64_t wrapping_product(int64_t stride, Count count) {
+  return static_cast<int64_t>(static_cast<uint64_t>(stride) * static_cast<uint64_t>(count));
 }
 
 /// A base further on. A running base costs two instructions where a running offset costs four.

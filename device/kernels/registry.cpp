@@ -9,6 +9,8 @@ namespace strideport::kernels {
 std::span<const std::span<const Kernel>> kernel_families() noexcept {
   static const std::array families{
       generic_kernels(),
+      strided_units_kernels(),
+      strided_vectors_kernels(),
       tile_bytes_kernels(),
       tile_words_kernels(),
   };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "device/kernels/families.hpp"
+#include "device/kernels/reach.hpp"
 #include "device/kernels/tile_bytes.hpp"
 #include "device/kernels/tile_words.hpp"
 #include "runtime/stride_order.hpp"
@@ -14,8 +15,10 @@ constexpr char kFamily = 'C';
 constexpr Kernel kBytesKernels[] = {STRIDEPORT_TILE_BYTES_KERNELS(STRIDEPORT_LIST_KERNEL)};
 constexpr Kernel kWordsKernels[] = {STRIDEPORT_TILE_WORDS_KERNELS(STRIDEPORT_LIST_KERNEL)};
 
-// A dimension that is shorter than a sector leaves most of a tile's threads without work.
-constexpr int64_t kShortestSegmentBytes = 32;
+// With fewer units of x, the loads of a kernel that goes unit by unit meet in few sectors too, and no thread of it is idle. With
+// fewer units of y, such a kernel reads sectors up to that many times, and still beats a tile of idle threads.
+constexpr int64_t kFewestX = 8;
+constexpr int64_t kFewestY = 5;
 
 /// A problem as a tile transpose: what is dense in dst, what is dense in src, and the rest.
 struct TileProblem {
@@ -30,11 +33,6 @@ struct TileProblem {
 
   TileProblem() noexcept {}
 };
-
-std::byte* moved(std::byte* address, int64_t steps, int64_t stride) noexcept {
-  return reinterpret_cast<std::byte*>(reinterpret_cast<uintptr_t>(address) +
-                                      static_cast<uintptr_t>(steps) * static_cast<uintptr_t>(stride));
-}
 
 // The longest of `count` dimensions that is dense in src; -1 for none.
 int dense_in_src(const PlanDim* dims, int count, int unit) noexcept {
@@ -78,18 +76,14 @@ bool split(TileProblem& tiles, const Problem& problem) noexcept {
   return true;
 }
 
-uint64_t address_bits(const std::byte* address) noexcept { return reinterpret_cast<uintptr_t>(address); }
-
 // True if every row of src (of dst) begins at a multiple of `bytes`.
 bool src_rows_at(const TileProblem& tiles, uint64_t bytes) noexcept {
-  uint64_t bits = address_bits(tiles.src) | static_cast<uint64_t>(tiles.x.src_stride);
-  for (int i = 0; i < tiles.outer_count; ++i) bits |= static_cast<uint64_t>(tiles.outer[i].src_stride);
-  return bits % bytes == 0;
+  return ((alignment_bits(tiles.src, tiles.outer, tiles.outer_count, &PlanDim::src_stride) |
+           static_cast<uint64_t>(tiles.x.src_stride)) % bytes) == 0;
 }
 bool dst_rows_at(const TileProblem& tiles, uint64_t bytes) noexcept {
-  uint64_t bits = address_bits(tiles.dst) | static_cast<uint64_t>(tiles.y.dst_stride);
-  for (int i = 0; i < tiles.outer_count; ++i) bits |= static_cast<uint64_t>(tiles.outer[i].dst_stride);
-  return bits % bytes == 0;
+  return ((alignment_bits(tiles.dst, tiles.outer, tiles.outer_count, &PlanDim::dst_stride) |
+           static_cast<uint64_t>(tiles.y.dst_stride)) % bytes) == 0;
 }
 
 /// What there is to choose of a program.
@@ -117,31 +111,7 @@ TileShape shape_for(const TileProblem& tiles) noexcept {
   }
 }
 
-/// The bytes from the first unit that a side reaches, [lower, upper).
-struct Span {
-  uintptr_t begin;
-  uintptr_t end;
-};
-
-Span span_of(const Problem& problem, const std::byte* first, int64_t PlanDim::* stride) noexcept {
-  Span span{reinterpret_cast<uintptr_t>(first), reinterpret_cast<uintptr_t>(first) + static_cast<uintptr_t>(problem.unit)};
-  for (const PlanDim& dim : problem) {
-    const uintptr_t reach = static_cast<uintptr_t>(dim.extent - 1) * static_cast<uintptr_t>(dim.*stride);
-    (dim.*stride < 0 ? span.begin : span.end) += reach;
-  }
-  return span;
-}
-
-// The bytes of src that may be loaded beside its units: those between them, unless dst lies there too, for then other
-// blocks may be writing them.
-Span loadable(const Problem& problem) noexcept {
-  const Span src = span_of(problem, problem.src, &PlanDim::src_stride);
-  const Span dst = span_of(problem, problem.dst, &PlanDim::dst_stride);
-  const bool apart = src.end <= dst.begin || dst.end <= src.begin;
-  return apart ? src : Span{src.begin, src.begin};
-}
-
-bool fill(Launch& launch, const TileProblem& tiles, const TileShape& shape, Span loadable) noexcept {
+bool fill(Launch& launch, const TileProblem& tiles, const TileShape& shape, AddressRange loadable) noexcept {
   const int64_t tiles_x = (tiles.x.extent - 1) / shape.x + 1;
   const int64_t tiles_y = (tiles.y.extent - 1) / shape.y + 1;
   constexpr auto kMost = static_cast<int64_t>(kMaxGrid);
@@ -173,9 +143,8 @@ bool fill(Launch& launch, const TileProblem& tiles, const TileShape& shape, Span
 bool prepare_tile(Launch& launch, const Problem& problem) {
   TileProblem tiles;
   if (!split(tiles, problem)) return false;
-  const int64_t shortest = kShortestSegmentBytes / tiles.unit;
-  if (tiles.x.extent < shortest || tiles.y.extent < shortest) return false;
-  return fill(launch, tiles, shape_for(tiles), loadable(problem));
+  if (tiles.x.extent < kFewestX || tiles.y.extent < kFewestY) return false;
+  return fill(launch, tiles, shape_for(tiles), loadable_range(problem));
 }
 
 std::span<const Kernel> tile_bytes_kernels() noexcept { return kBytesKernels; }

@@ -97,6 +97,16 @@ class TwoArenas final : public kernels::DeviceMemory {
   MemoryRange ranges_[2];
 };
 
+/// One allocation that both sides lie in.
+class OneArena final : public kernels::DeviceMemory {
+ public:
+  explicit OneArena(const std::vector<uint8_t>& memory) : range_{memory.data(), std::ssize(memory)} {}
+  MemoryRange allocation_of(uintptr_t) const override { return range_; }
+
+ private:
+  MemoryRange range_;
+};
+
 using Prepare = bool (*)(kernels::Launch&, const kernels::Problem&);
 
 struct KernelRun {
