@@ -151,12 +151,13 @@ void memcpy_peer(DeviceState& dst_state, void* dst, DeviceState& src_state, cons
   use.finish();
 }
 
-void copy_strided(DeviceState& state, const CopyPlan& plan, void* dst, const void* src, StreamRef stream) {
+void copy_strided(DeviceState& state, const CopyPlan& plan, void* dst, const void* src, StreamRef stream,
+                  BlockBy block_by) {
   if (plan.strategy == Strategy::nothing) return;
   if (plan.strategy == Strategy::staged || plan.strategy == Strategy::indirect) {
     throw InvalidArgument("a plan that is " + to_string(plan.strategy) + " is not one piece of work for a device");
   }
-  if (is_one_block(plan)) return memcpy_async(state, dst, src, plan.bytes, stream);
+  if (block_by == BlockBy::driver && is_one_block(plan)) return memcpy_async(state, dst, src, plan.bytes, stream);
   const kernels::Launch launch = kernels::prepare(plan, dst, src);
   const Entry entry(state);
   StreamUse use(state, stream);

@@ -17,6 +17,7 @@ void memcpy_2d_async(DeviceState& state, void* dst, int64_t dst_pitch, const voi
 void memcpy_batch(DeviceState& state, std::span<const CopySegment> segments, StreamRef stream);
 void memcpy_peer(DeviceState& dst_state, void* dst, DeviceState& src_state, const void* src, int64_t bytes,
                  StreamRef stream);
-void copy_strided(DeviceState& state, const CopyPlan& plan, void* dst, const void* src, StreamRef stream);
+void copy_strided(DeviceState& state, const CopyPlan& plan, void* dst, const void* src, StreamRef stream,
+                  BlockBy block_by);
 
 }  // namespace strideport::device

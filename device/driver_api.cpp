@@ -152,8 +152,9 @@ void DriverApi::memcpy_peer(int dst_device, void* dst, int src_device, const voi
   device::memcpy_peer(known.device(dst_device), dst, known.device(src_device), src, bytes, stream);
 }
 
-void DriverApi::copy_strided(int device, const CopyPlan& plan, void* dst, const void* src, StreamRef stream) {
-  device::copy_strided(session().device(device), plan, dst, src, stream);
+void DriverApi::copy_strided(int device, const CopyPlan& plan, void* dst, const void* src, StreamRef stream,
+                             BlockBy block_by) {
+  device::copy_strided(session().device(device), plan, dst, src, stream, block_by);
 }
 
 }  // namespace strideport::device

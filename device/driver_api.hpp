@@ -53,7 +53,8 @@ class DriverApi final : public DeviceApi {
                        int64_t rows, StreamRef stream) override;
   void memcpy_batch(int device, std::span<const CopySegment> segments, StreamRef stream) override;
   void memcpy_peer(int dst_device, void* dst, int src_device, const void* src, int64_t bytes, StreamRef stream) override;
-  void copy_strided(int device, const CopyPlan& plan, void* dst, const void* src, StreamRef stream) override;
+  void copy_strided(int device, const CopyPlan& plan, void* dst, const void* src, StreamRef stream,
+                    BlockBy block_by) override;
 
  private:
   Session& session();

@@ -18,7 +18,7 @@ DeviceApi* device_api(DeviceType type) {
   refuse({type, 0});
 }
 
-KernelChoice choose_kernel(const CopyPlan&, const void*, const void*) { return {}; }
+KernelChoice choose_kernel(const CopyPlan&, const void*, const void*, BlockBy) { return {}; }
 
 BufferView simulated_host_view(const BufferView& view) { refuse(view.device()); }
 

@@ -60,7 +60,12 @@ struct KernelChoice {
   int64_t launches = 0;
   std::string why;       ///< a few words for `explain`
 };
-[[nodiscard]] KernelChoice choose_kernel(const CopyPlan& plan, const void* dst, const void* src);
+
+/// Who moves a plan that is one block: the driver between two blocks of host memory makes the host wait, a kernel does not.
+enum class BlockBy : uint8_t { driver, kernel };
+
+[[nodiscard]] KernelChoice choose_kernel(const CopyPlan& plan, const void* dst, const void* src,
+                                         BlockBy block_by = BlockBy::driver);
 
 class DeviceApi {
  public:
@@ -75,7 +80,8 @@ class DeviceApi {
   // Memory. Throws DeviceOutOfMemory. Size 0 gives an address all the same.
   /// Usable on `stream` at once; with StreamRef::host() everywhere, on return.
   virtual void* allocate(int device, int64_t bytes, StreamRef stream) = 0;
-  /// On a stream of ours, after `pending`; the host does not wait.
+  /// On a stream of ours, after `pending`; the host does not wait. Of memory that was allocated on a stream, `pending` holds a
+  /// completion of that stream, or the allocation is known to be done: memory cannot be freed before it is there.
   virtual void free(int device, void* memory, std::span<const Completion> pending) noexcept = 0;
   virtual void* allocate_pinned(int64_t bytes) = 0;  ///< portable and mapped, from a pool that keeps what is freed
   virtual void free_pinned(void* memory) noexcept = 0;  ///< no work may be pending on it
@@ -114,7 +120,8 @@ class DeviceApi {
                            StreamRef stream) = 0;
   /// Runs a plan whose both sides the device can reach. `dst` and `src` are the first units (offsets added); the two must not
   /// overlap (plan.strategy is not staged or indirect). One launch, or the driver's own copy; see `choose_kernel`.
-  virtual void copy_strided(int device, const CopyPlan& plan, void* dst, const void* src, StreamRef stream) = 0;
+  virtual void copy_strided(int device, const CopyPlan& plan, void* dst, const void* src, StreamRef stream,
+                            BlockBy block_by = BlockBy::driver) = 0;
 };
 
 /// The api behind a type of memory (pinned and managed types lead to their driver's); null for cpu.

@@ -15,7 +15,8 @@ namespace {
 constexpr size_t kBatchSegments = 4096;
 
 void launch(const Task& task) {
-  task.work.api->copy_strided(task.work.device, task.plan, task.to(), task.from(), task.work.stream);
+  task.work.api->copy_strided(task.work.device, task.plan, task.to(), task.from(), task.work.stream,
+                              task.route.block_by);
 }
 
 void through_temporary(const Task& task) {

@@ -21,8 +21,9 @@ struct Launches {
   int64_t count = 0;
   std::string kernels;
 
-  void add(const CopyPlan& plan, const void* dst, const void* src, int64_t times) {
-    const KernelChoice choice = choose_kernel(plan, address(dst, plan.dst_offset), address(src, plan.src_offset));
+  void add(const CopyPlan& plan, const void* dst, const void* src, int64_t times, BlockBy block_by = BlockBy::driver) {
+    const KernelChoice choice =
+        choose_kernel(plan, address(dst, plan.dst_offset), address(src, plan.src_offset), block_by);
     count += choice.launches * times;
     std::string text = choice.family == 0 ? "the driver's own copy" : "class " + std::string(1, choice.family) + ", " + choice.kernel;
     if (!choice.why.empty()) text += ": " + choice.why;
@@ -53,7 +54,7 @@ Launches launches_of(const Route& route, const CopyPlan& plan, const BufferView&
   Launches result;
   switch (route.path) {
     case Path::launch:
-    case Path::zero_copy: result.add(plan, dst.buf(), src.buf(), 1); return result;
+    case Path::zero_copy: result.add(plan, dst.buf(), src.buf(), 1, route.block_by); return result;
     case Path::temporary: return legs_of(Pieces(plan, PackedLike::dst, Packing::dense, INT64_MAX), true, true, to, from);
     case Path::ring_rows: return {route.kernel_plans, "one a piece, unless it is one block"};
     default: return route.packs || route.unpacks ? legs_of(route.pieces, route.packs, route.unpacks, to, from) : result;

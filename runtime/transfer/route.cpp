@@ -210,6 +210,7 @@ Route on_one_device(const Question& q) {
     if (q.to == Place::device || q.from == Place::device) return with_pinned(q);
   }
   Route result = route(Path::launch, "the device reaches both sides");
+  if (q.to != Place::device && q.from != Place::device) result.block_by = BlockBy::kernel;
   result.kernel_plans = 1;
   return result;
 }

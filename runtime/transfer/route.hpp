@@ -53,6 +53,7 @@ struct Route {
   /// unit on; so with the kernel that puts them in place.
   bool packs = false;
   bool unpacks = false;
+  BlockBy block_by = BlockBy::driver;  ///< launch
   int64_t run_bytes = 0;     ///< batch: of a run
   int64_t bus_bytes = 0;     ///< between host and device, or devices
   int64_t piece_count = 0;
