@@ -20,7 +20,7 @@ if(WAY STREQUAL "find_package")
   step(${configure} "-DCMAKE_PREFIX_PATH=${WORK_DIR}/prefix")
 elseif(WAY STREQUAL "add_subdirectory")
   step(${configure} "-DSTRIDEPORT_SOURCE_DIR=${SOURCE_DIR}" "-DDLPACK_INCLUDE_DIR=${DLPACK}" "-DSTRIDEPORT_CUDA=${CUDA}"
-    "-DSTRIDEPORT_CUDA_ROOT=${CUDA_ROOT}" "-DSTRIDEPORT_CUDA_ARCHITECTURES=${CUDA_ARCHITECTURES}")
+    "-DSTRIDEPORT_CUDA_ROOT=${CUDA_ROOT}" -DSTRIDEPORT_CUDA_ARCHITECTURES=90-real)
 else()
   message(FATAL_ERROR "WAY is '${WAY}': say find_package or add_subdirectory.")
 endif()
