@@ -91,7 +91,11 @@ StreamRef parse_host_stream(PyObject* object) {
         static_cast<long long>(handle));
 }
 
-Device pinned_memory_for(Device near) {
+Device pinned_memory(Device asked, Device near) {
+  if (asked.type == DeviceType::cuda_managed || asked.type == DeviceType::simulated_managed) {
+    raise(PyExc_ValueError, "pinned=True, but %s is managed memory", to_string(asked).c_str());
+  }
+  if (asked != Device{}) near = asked;
   const GilRelease initialising;
   const std::string no_cuda = why_no_device(DeviceType::cuda);
   switch (near.type) {

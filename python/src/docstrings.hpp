@@ -338,7 +338,7 @@ stream : stream, optional
 copy : bool or None
     None: a view where nothing needs to move. True: always a copy. False: BufferError where a copy is needed.
 pinned : bool
-    With 'cpu': to memory of the host that this buffer's device can reach, without staging.
+    To memory of the host that `device` can reach without staging, or with 'cpu' this buffer's device.
 
 Returns
 -------

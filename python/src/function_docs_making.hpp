@@ -150,7 +150,7 @@ device : str or (int, int)
 order : {'C', 'F', 'A', 'K'}
     'F' lays the first dimension densest; the others mean 'C'.
 pinned : bool
-    Memory of the host that a device can reach: 'cuda_host', or 'simulated_host' where only simulated devices are.
+    Memory of the host that `device` can reach, 'cuda_host' or 'simulated_host'. With 'cpu': of the driver that there is.
 stream : stream, optional
     Device memory may be used on it at once, and elsewhere after what uses it there. None: anywhere on return.
 
@@ -190,7 +190,7 @@ order : {'C', 'F', 'A', 'K'}
     C-contiguous, else 'C'.
 device : str or (int, int)
 pinned : bool
-    Memory of the host that the device of `like` can reach, or for host memory the device that there is.
+    Memory of the host that `device` can reach; with 'cpu' the device of `like`, or else the device that there is.
 stream : stream, optional
     As for `empty`.
 

@@ -15,11 +15,7 @@ namespace {
 /// The device of new memory: `pinned` is memory of the host that the driver of `near` knows.
 Device place_of(PyObject* device_name, bool pinned, Device near) {
   const Device device = parse_device_argument(device_name);
-  if (!pinned) return device;
-  if (device != Device{}) {
-    raise(PyExc_ValueError, "pinned=True is for memory of the host, not of %s", to_string(device).c_str());
-  }
-  return pinned_memory_for(near);
+  return pinned ? pinned_memory(device, near) : device;
 }
 
 void check_no_references(const Format& format) {

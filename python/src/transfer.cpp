@@ -36,13 +36,6 @@ Order order_or(PyObject* order, Order otherwise) {
   return order == nullptr || order == Py_None ? otherwise : parse_order(order, "CFAK");
 }
 
-Device pinned_device(Device asked, Device source) {
-  if (asked != Device{}) {
-    raise(PyExc_ValueError, "pinned=True is for memory of the host, not of %s", to_string(asked).c_str());
-  }
-  return pinned_memory_for(source);
-}
-
 /// Strides of order K: the source's dimensions in the order of their strides, without gaps.
 std::vector<int64_t> kept_order_strides(const BufferView& source) {
   const std::span<const int64_t> shape = source.shape();
@@ -107,7 +100,7 @@ PyObject* to(BufferObject* self, PyObject* args, PyObject* kwargs) {
   parse_arguments(args, kwargs, "|O$OOOp:to", names, &device_argument, &order_argument, &stream_argument,
                   &copy_argument, &pinned);
   Device device = parse_device_argument(device_argument);
-  if (pinned != 0) device = pinned_device(device, live_view(self).device());
+  if (pinned != 0) device = pinned_memory(device, live_view(self).device());
   const Order order = order_or(order_argument, Order::K);
   const std::optional<bool> copy = parse_flag(copy_argument, "copy");
   const StreamRef stream =

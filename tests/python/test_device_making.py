@@ -43,11 +43,14 @@ def test_pinned_memory_is_of_the_driver_that_there_is():
         on_device = sp.empty((2, 2), "uint8", device=device)
         for made in (sp.empty_like(on_device, pinned=True), on_device.to("cpu", pinned=True), on_device.to(pinned=True)):
             assert made.device == f"{kind_of(device)}_host:0"
-    for bad in (dict(device=DEVICES[0]), dict(device="cuda_host")):
-        with pytest.raises(ValueError, match="pinned"):
-            sp.empty((4,), "uint8", pinned=True, **bad)
-    with pytest.raises(ValueError, match="pinned"):
-        pinned.to(DEVICES[0], pinned=True)
+        host = f"{kind_of(device)}_host:0"
+        assert sp.empty((4,), "uint8", pinned=True, device=device).device == host
+        assert sp.empty((4,), "uint8", pinned=True, device=host).device == host
+        assert sp.empty_like(pinned, pinned=True, device=device).device == host
+        assert sp.asbuffer(b"abcd").to(device, pinned=True).device == host
+        for call in (lambda kind: sp.empty(4, "uint8", pinned=True, device=kind), lambda kind: pinned.to(kind, pinned=True)):
+            with pytest.raises(ValueError, match="managed"):
+                call(f"{kind_of(device)}_managed")
 
 
 @each_device
