@@ -11,10 +11,12 @@ namespace strideport::kernels {
 
 // Each fills `launch` and returns true, or returns false where the problem is not of its kind; the launch is then unspecified.
 bool prepare_tile(Launch& launch, const Problem& problem);  ///< C: what is dense in dst and what is dense in src differ
+bool prepare_interleave(Launch& launch, const Problem& problem);  ///< C: pixels of 2 to 4 channels and planes
 bool prepare_strided(Launch& launch, const Problem& problem);  ///< D, E: long rows with gaps on either side, or reversed
 bool prepare_generic(Launch& launch, const Problem& problem);  ///< G: all problems are its kind
 
 std::span<const Kernel> generic_kernels() noexcept;
+std::span<const Kernel> interleave_kernels() noexcept;
 std::span<const Kernel> strided_units_kernels() noexcept;
 std::span<const Kernel> strided_vectors_kernels() noexcept;
 std::span<const Kernel> tile_bytes_kernels() noexcept;

@@ -9,6 +9,7 @@ namespace strideport::kernels {
 std::span<const std::span<const Kernel>> kernel_families() noexcept {
   static const std::array families{
       generic_kernels(),
+      interleave_kernels(),
       strided_units_kernels(),
       strided_vectors_kernels(),
       tile_bytes_kernels(),

@@ -11,17 +11,6 @@
 
 namespace strideport::kernels {
 
-/// Four bytes, by their places in an array of words. All places are constants once loops are unrolled.
-STRIDEPORT_PROGRAM uint32_t pick_bytes(const uint32_t* words, const uint32_t (&places)[4]) {
-  const uint32_t a = places[0], b = places[1], c = places[2], d = places[3];
-  if (a / 4 == b / 4 && c / 4 == d / 4) {
-    return permute_bytes(words[a / 4], words[c / 4], (a % 4) | (b % 4) << 4 | (c % 4 + 4) << 8 | (d % 4 + 4) << 12);
-  }
-  const uint32_t low = permute_bytes(words[a / 4], words[b / 4], (a % 4) | (b % 4 + 4) << 4);
-  const uint32_t high = permute_bytes(words[c / 4], words[d / 4], (c % 4) | (d % 4 + 4) << 4);
-  return permute_bytes(low, high, 0x5410);
-}
-
 template <uint32_t kUnit, uint32_t kStep, bool kBackwards>
 struct StridedVectorsProgram {
   using Params = RowTilesParams;
