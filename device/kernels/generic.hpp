@@ -8,14 +8,14 @@
 
 namespace strideport::kernels {
 
-/// U: uint32_t where there are fewer than 2^31 units and all offsets fit 32 bits, else uint64_t.
-template <int kUnit, class U>
+/// U: uint32_t where there are fewer than 2^31 units, else uint64_t. Offset: uint32_t where all offsets fit 32 bits.
+template <int kUnit, class U, class Offset>
 struct GenericProgram {
   static constexpr int kMaxDims = 66;
   struct Dim {
     Divider<U> extent;
-    U dst_stride;  // modulo 2^32 (2^64)
-    U src_stride;
+    Offset dst_stride;  // modulo 2^32 (2^64)
+    Offset src_stride;
   };
   struct Params {
     Global dst;
@@ -45,8 +45,8 @@ struct GenericProgram {
   template <class Machine>
   STRIDEPORT_PROGRAM static void move(const Machine& m, const Params& p, U first) {
     U rest[kUnitsPerThread];
-    U dst[kUnitsPerThread] = {};
-    U src[kUnitsPerThread] = {};
+    Offset dst[kUnitsPerThread] = {};
+    Offset src[kUnitsPerThread] = {};
     STRIDEPORT_UNROLL
     for (uint32_t i = 0; i < kUnitsPerThread; ++i) rest[i] = first + i * kThreads;
     STRIDEPORT_NO_UNROLL
@@ -72,21 +72,20 @@ struct GenericProgram {
     }
   }
 
-  STRIDEPORT_PROGRAM static int64_t signed_offset(U offset) { return static_cast<std::make_signed_t<U>>(offset); }
+  STRIDEPORT_PROGRAM static int64_t signed_offset(Offset offset) {
+    return static_cast<std::make_signed_t<Offset>>(offset);
+  }
 };
 
-// clang-format off
-#define STRIDEPORT_GENERIC_KERNELS(X)                                                                                \
-  X(strideport_generic_1_narrow, ::strideport::kernels::GenericProgram<1, uint32_t>)                                 \
-  X(strideport_generic_2_narrow, ::strideport::kernels::GenericProgram<2, uint32_t>)                                 \
-  X(strideport_generic_4_narrow, ::strideport::kernels::GenericProgram<4, uint32_t>)                                 \
-  X(strideport_generic_8_narrow, ::strideport::kernels::GenericProgram<8, uint32_t>)                                 \
-  X(strideport_generic_16_narrow, ::strideport::kernels::GenericProgram<16, uint32_t>)                               \
-  X(strideport_generic_1_wide, ::strideport::kernels::GenericProgram<1, uint64_t>)                                   \
-  X(strideport_generic_2_wide, ::strideport::kernels::GenericProgram<2, uint64_t>)                                   \
-  X(strideport_generic_4_wide, ::strideport::kernels::GenericProgram<4, uint64_t>)                                   \
-  X(strideport_generic_8_wide, ::strideport::kernels::GenericProgram<8, uint64_t>)                                   \
-  X(strideport_generic_16_wide, ::strideport::kernels::GenericProgram<16, uint64_t>)
-// clang-format on
+#define STRIDEPORT_GENERIC_KERNELS_OF(X, width, U, Offset)                             \
+  X(strideport_generic_1_##width, ::strideport::kernels::GenericProgram<1, U, Offset>) \
+  X(strideport_generic_2_##width, ::strideport::kernels::GenericProgram<2, U, Offset>) \
+  X(strideport_generic_4_##width, ::strideport::kernels::GenericProgram<4, U, Offset>) \
+  X(strideport_generic_8_##width, ::strideport::kernels::GenericProgram<8, U, Offset>) \
+  X(strideport_generic_16_##width, ::strideport::kernels::GenericProgram<16, U, Offset>)
+#define STRIDEPORT_GENERIC_KERNELS(X)                        \
+  STRIDEPORT_GENERIC_KERNELS_OF(X, near, uint32_t, uint32_t) \
+  STRIDEPORT_GENERIC_KERNELS_OF(X, far, uint32_t, uint64_t)  \
+  STRIDEPORT_GENERIC_KERNELS_OF(X, many, uint64_t, uint64_t)
 
 }  // namespace strideport::kernels

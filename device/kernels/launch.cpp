@@ -3,17 +3,65 @@
 #include "device/kernels/families.hpp"
 
 namespace strideport::kernels {
+namespace {
+
+// A warp of 16-byte vectors and its two steps for the ends of a row cost about as much as 64 lanes of words with an index
+// of their own. So a row is long where it has more than 64 units, or for 16-byte units, which need no steps for ends, where the
+// index of every unit costs more than that of the row: from 64 units on as well. Narrow units become words first.
+constexpr int64_t kLongRowUnits = 64;
+constexpr int64_t kLongRowBytes = 192;  // of units below 4 bytes
+// Shorter runs fill no two words: a unit a lane is as good.
+constexpr int64_t kShortestWordsRun = 8;
+// Each row of a fill costs a warp at least: below, a unit a lane.
+constexpr int64_t kShortestFill = 128;
+
+bool is_long_row(const Problem& problem) noexcept {
+  const int64_t run = problem.run_bytes();
+  return problem.unit < 4 ? run >= kLongRowBytes : run >= kLongRowUnits * problem.unit;
+}
+
+bool prepare_runs(Launch& launch, const Problem& problem) noexcept {
+  if (!problem.has_run()) return false;
+  if (prepare_contiguous(launch, problem)) return true;
+  // To store what was loaded once saves reads, and no vectors are lost unless the unit is narrow.
+  if ((problem.unit >= 4 || problem.run_bytes() < kShortestWordsRun) && prepare_repeat(launch, problem)) return true;
+  if (is_long_row(problem)) return prepare_rows(launch, problem);
+  return problem.unit < 4 && problem.run_bytes() >= kShortestWordsRun && prepare_row_words(launch, problem);
+}
+
+bool prepare_fill_of_rows(Launch& launch, const Problem& problem) noexcept {
+  if (problem.count == 0 || problem.inner().extent * problem.unit < kShortestFill) return false;
+  return prepare_fill(launch, problem);
+}
+
+std::string bytes_text(int64_t bytes) { return std::to_string(bytes) + (bytes == 1 ? " byte" : " bytes"); }
+
+}  // namespace
 
 Launch prepare(const CopyPlan& plan, void* dst, const void* src) {
   const Problem problem = make_problem(plan, dst, src);
   Launch launch;
-  prepare_generic(launch, problem);
+  // The first whose kind it is; the last takes everything.
+  static_cast<void>(prepare_runs(launch, problem) || prepare_fill_of_rows(launch, problem) ||
+                    prepare_interleave(launch, problem) || prepare_tile(launch, problem) ||
+                    prepare_strided(launch, problem) || prepare_generic(launch, problem));
   return launch;
 }
 
 std::string reason(const Launch& launch, const CopyPlan& plan) {
-  static_cast<void>(launch);
-  return "any dimensions: " + std::to_string(plan.dims.size()) + " of them, a unit a thread";
+  const int64_t unit = plan.unit;
+  const bool has_run = !plan.dims.empty() && plan.dims.back().dst_stride == unit && plan.dims.back().src_stride == unit;
+  const int64_t run = has_run ? plan.dims.back().extent * unit : unit;
+  switch (launch.family) {
+    case 'A': return "one run of " + bytes_text(plan.bytes) + " on both sides";
+    case 'B': return "rows of " + bytes_text(run) + " that are dense on both sides";
+    case 'C': return "dense dimensions differ: tiles turned in shared memory";
+    case 'D': return "dense in the destination, not in the source: whole vectors loaded and compacted";
+    case 'E': return "dense in the source, not in the destination: whole vectors loaded and spread";
+    case 'F': return "a dimension stands still in the source: loaded once, stored many times";
+    default:
+      return "any " + std::to_string(plan.dims.size()) + " dimensions: one unit of " + bytes_text(unit) + " a step";
+  }
 }
 
 }  // namespace strideport::kernels

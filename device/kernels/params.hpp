@@ -57,6 +57,11 @@ struct Problem {
 /// Narrows the unit to what addresses and strides are multiples of.
 [[nodiscard]] Problem make_problem(const CopyPlan& plan, void* dst, const void* src) noexcept;
 
+/// Bytes from the multiple of `alignment` below.
+[[nodiscard]] inline uint32_t misalignment(const std::byte* address, uint32_t alignment) noexcept {
+  return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(address) % alignment);
+}
+
 /// Fills `outer` from `count` dimensions, outermost first as in a Problem. False where they are too many, or where the
 /// product of their extents is no 31-bit number.
 template <int kMax>

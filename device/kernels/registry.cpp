@@ -8,8 +8,13 @@ namespace strideport::kernels {
 
 std::span<const std::span<const Kernel>> kernel_families() noexcept {
   static const std::array families{
+      contiguous_kernels(),
+      fill_kernels(),
       generic_kernels(),
       interleave_kernels(),
+      repeat_kernels(),
+      row_words_kernels(),
+      rows_kernels(),
       strided_units_kernels(),
       strided_vectors_kernels(),
       tile_bytes_kernels(),

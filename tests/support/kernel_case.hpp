@@ -1,172 +1,122 @@
-/// A copy done by one kernel on a simulated machine, over arenas that are compared whole with the copy done by hand.
-///
-/// The oracle adds up addresses one index at a time. It shares nothing with the library but the plan, and what the plan says
-/// is checked on the way: the kernel must move every element of both views.
+/// A copy between two arenas, done by a kernel on the machines of the host and compared with the odometer's, gaps included.
 #pragma once
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "device/kernels/families.hpp"
-#include "device/kernels/params.hpp"
 #include "device/kernels/simulate.hpp"
-#include "strideport/plan.hpp"
-#include "tests/support/odometer.hpp"
-#include "tests/support/seed.hpp"
+#include "tests/support/copy_pair.hpp"
+#include "tests/support/kernel_memory.hpp"
 
 namespace strideport::testing {
 
-/// A copy: strides in bytes; the bytes by which each side's lowest element is off a 256-byte boundary.
-struct KernelCase {
-  int64_t itemsize = 4;
-  Index shape;
-  Index dst_strides;
-  Index src_strides;
-  int64_t dst_shift = 0;
-  int64_t src_shift = 0;
+using PrepareFunction = bool (*)(kernels::Launch&, const kernels::Problem&);
 
-  std::string text() const {
-    return "dst " + layout_text(shape, dst_strides) + "+" + std::to_string(dst_shift) + " src " +
-           layout_text(shape, src_strides) + "+" + std::to_string(src_shift) + " itemsize " + std::to_string(itemsize);
-  }
+/// Both layouts, and how many bytes lie in front of what each reaches: the arenas are just as large as that needs.
+struct KernelLayout {
+  int64_t itemsize = 1;
+  std::vector<int64_t> shape;
+  std::vector<int64_t> dst_strides;  ///< bytes
+  std::vector<int64_t> src_strides;
+  int64_t dst_before = 0;
+  int64_t src_before = 0;
+  int64_t after = 0;
 };
 
-/// C-contiguous strides of a shape.
-inline Index dense_strides(const Index& shape, int64_t itemsize) {
-  Index strides(shape.size());
-  int64_t stride = itemsize;
-  for (size_t i = shape.size(); i-- > 0; stride *= shape[i]) strides[i] = stride;
-  return strides;
-}
-
-/// Memory that ends exactly where the elements do, at an address with the alignment asked for.
-class KernelArena {
+/// Not to be moved: views and addresses lead into it.
+class KernelCase {
  public:
-  KernelArena(const Index& shape, const Index& strides, int64_t itemsize, int64_t shift) {
-    int64_t lower = 0;
-    int64_t upper = itemsize;
-    for (size_t i = 0; i < shape.size(); ++i) (strides[i] < 0 ? lower : upper) += (shape[i] - 1) * strides[i];
-    bytes_ = static_cast<size_t>(upper - lower);
-    memory_.resize(bytes_ + 2 * kBoundary);
-    const auto start = reinterpret_cast<uintptr_t>(memory_.data());
-    margin_ = (kBoundary - start % kBoundary) % kBoundary + static_cast<size_t>(shift);
-    origin_ = begin() - lower;
+  KernelCase(Random& random, const KernelLayout& layout)
+      : dst_(view(random, dst_arena_, layout, layout.dst_strides, layout.dst_before)),
+        src_(view(random, src_arena_, layout, layout.src_strides, layout.src_before)),
+        plan_(plan_copy(dst_, src_)) {
+    memory_.add(dst_arena_.memory);
+    memory_.add(src_arena_.memory);
+    before_ = dst_arena_.memory;
+    copy_by_hand();
   }
-  std::byte* begin() { return memory_.data() + margin_; }
-  size_t size() const { return bytes_; }
-  /// The element with all indices 0.
-  std::byte* origin() { return origin_; }
-  std::vector<std::byte>& memory() { return memory_; }
-  void randomise(uint64_t seed) {
-    Random random(seed);
-    size_t i = 0;
-    for (; i + 8 <= memory_.size(); i += 8) {
-      const uint64_t bits = random();
-      std::memcpy(memory_.data() + i, &bits, 8);
+  KernelCase(const KernelCase&) = delete;
+  KernelCase& operator=(const KernelCase&) = delete;
+
+  const CopyPlan& plan() const { return plan_; }
+  void* dst() const { return KernelMemory::on_device(static_cast<std::byte*>(dst_.buf()) + plan_.dst_offset); }
+  const void* src() const { return KernelMemory::on_device(static_cast<std::byte*>(src_.buf()) + plan_.src_offset); }
+  std::string text() const { return describe(dst_, src_); }
+
+  /// Nothing where the plan is not of that kind.
+  std::optional<kernels::Launch> prepared(PrepareFunction prepare) const {
+    kernels::Launch launch;
+    if (!prepare(launch, kernels::make_problem(plan_, dst(), src()))) return std::nullopt;
+    return launch;
+  }
+  kernels::Simulation run(const kernels::Launch& launch, kernels::MachineKind machine, uint64_t seed = 0) {
+    dst_arena_.memory = before_;
+    return kernels::simulate(launch, machine, &memory_, seed);
+  }
+  /// Runs a launch on the fast and on the checking machine.
+  void expect_copies(const kernels::Launch& launch, uint64_t seed = 0) {
+    for (const auto machine : {kernels::MachineKind::fast, kernels::MachineKind::checking}) {
+      const kernels::Simulation simulation = run(launch, machine, seed);
+      EXPECT_EQ(simulation.fault, "") << text();
+      EXPECT_TRUE(dst_arena_.memory == expected_) << launch.kernel << " goes wrong: " << text();
     }
   }
 
  private:
-  static constexpr size_t kBoundary = 256;
-  size_t bytes_ = 0;
-  size_t margin_ = 0;
-  std::vector<std::byte> memory_;
-  std::byte* origin_ = nullptr;
+  static BufferView view(Random& random, Arena& arena, const KernelLayout& layout, const std::vector<int64_t>& strides,
+                         int64_t before) {
+    Side side;
+    side.shape = layout.shape;
+    side.strides = strides;
+    bound(side, layout.itemsize);
+    arena.randomise(random, before - side.lower + side.upper + layout.after);
+    return view_at(arena.begin() + static_cast<uintptr_t>(before - side.lower), side, layout.itemsize);
+  }
+
+  // The odometer's step by step addresses are too slow for runs of many thousand elements: here an index is multiplied.
+  void copy_by_hand() {
+    expected_ = before_;
+    for_each_index(dst_.shape(), [&](const Index& index) {
+      std::byte* to = expected_.data() + (static_cast<std::byte*>(dst_.buf()) - dst_arena_.memory.data());
+      const auto* from = static_cast<const std::byte*>(src_.buf());
+      for (size_t axis = 0; axis < index.size(); ++axis) {
+        to += index[axis] * dst_.strides()[axis];
+        from += index[axis] * src_.strides()[axis];
+      }
+      std::memcpy(to, from, static_cast<size_t>(dst_.itemsize()));
+    });
+  }
+
+  Arena dst_arena_;
+  Arena src_arena_;
+  BufferView dst_;
+  BufferView src_;
+  CopyPlan plan_;
+  KernelMemory memory_;
+  std::vector<std::byte> before_;
+  std::vector<std::byte> expected_;
 };
 
-/// Two allocations, at their own addresses.
-class TwoArenas final : public kernels::DeviceMemory {
- public:
-  TwoArenas(KernelArena& a, KernelArena& b) : ranges_{{a.begin(), length(a)}, {b.begin(), length(b)}} {}
-  MemoryRange allocation_of(uintptr_t address) const override {
-    for (const MemoryRange& range : ranges_) {
-      if (address - reinterpret_cast<uintptr_t>(range.begin) < static_cast<uintptr_t>(range.size)) return range;
-    }
-    return {};
-  }
-
- private:
-  static int64_t length(const KernelArena& arena) { return static_cast<int64_t>(arena.size()); }
-  MemoryRange ranges_[2];
-};
-
-using Prepare = bool (*)(kernels::Launch&, const kernels::Problem&);
-
-struct KernelOutcome {
-  bool prepared = false;
-  kernels::Launch launch;
-  kernels::Traffic traffic;
-  /// The least that a copy can do, in sectors.
-  uint64_t ideal_load_sectors = 0;
-  uint64_t ideal_store_sectors = 0;
-};
-
-inline BufferView view_of(const KernelCase& c, const Index& strides, std::byte* origin) {
-  ViewSpec spec;
-  spec.buf = origin;
-  spec.shape = c.shape;
-  spec.strides = strides;
-  spec.itemsize = c.itemsize;
-  return BufferView::create(spec);
+/// Any structure at all, as copies meet them.
+inline KernelLayout random_kernel_layout(Random& random) {
+  static constexpr int64_t kItems[] = {1, 1, 2, 2, 3, 4, 4, 6, 8, 8, 12, 16, 24, 5};
+  KernelLayout layout;
+  layout.itemsize = kItems[static_cast<size_t>(pick(random, 0, std::size(kItems) - 1))];
+  layout.shape = pair_shape(random, one_in(random, 30) ? pick(random, 7, 20) : pick(random, 0, 6), 3000);
+  for (int64_t& extent : layout.shape) extent = std::max<int64_t>(extent, 1);
+  layout.dst_strides = nested_strides(random, layout.shape, layout.itemsize);
+  layout.src_strides = source_strides(random, layout.shape, layout.itemsize);
+  layout.dst_before = pick(random, 0, 20);
+  layout.src_before = pick(random, 0, 20);
+  layout.after = pick(random, 0, 20);
+  return layout;
 }
-
-/// Sectors that hold bytes of the view.
-inline uint64_t touched_sectors(const BufferView& view) {
-  std::vector<uintptr_t> sectors;
-  for (const uintptr_t address : addresses(view)) {
-    for (uintptr_t s = address / 32; s <= (address + static_cast<uintptr_t>(view.itemsize()) - 1) / 32; ++s) {
-      if (sectors.empty() || sectors.back() != s) sectors.push_back(s);
-    }
-  }
-  std::sort(sectors.begin(), sectors.end());
-  return static_cast<uint64_t>(std::unique(sectors.begin(), sectors.end()) - sectors.begin());
-}
-
-/// Prepares and runs one copy. What `prepare` declines is not run; everything else must be right to the last byte.
-inline KernelOutcome run_kernel_case(const KernelCase& c, Prepare prepare, kernels::MachineKind machine,
-                                     uint64_t seed = 0) {
-  KernelArena dst(c.shape, c.dst_strides, c.itemsize, c.dst_shift);
-  KernelArena src(c.shape, c.src_strides, c.itemsize, c.src_shift);
-  dst.randomise(1);
-  src.randomise(2);
-  const BufferView dst_view = view_of(c, c.dst_strides, dst.origin());
-  const BufferView src_view = view_of(c, c.src_strides, src.origin());
-  const CopyPlan plan = plan_copy(dst_view, src_view);
-  KernelOutcome outcome;
-  if (plan.strategy == Strategy::nothing) return outcome;
-  const kernels::Problem problem =
-      kernels::make_problem(plan, dst.origin() + plan.dst_offset, src.origin() + plan.src_offset);
-  outcome.prepared = prepare(outcome.launch, problem);
-  if (!outcome.prepared) return outcome;
-
-  std::vector<std::byte> expected = dst.memory();
-  const std::vector<uintptr_t> to = addresses(dst_view);
-  const std::vector<uintptr_t> from = addresses(src_view);
-  const auto start = reinterpret_cast<uintptr_t>(dst.memory().data());
-  for (size_t i = 0; i < to.size(); ++i) {
-    std::memcpy(expected.data() + (to[i] - start), reinterpret_cast<const void*>(from[i]),
-                static_cast<size_t>(c.itemsize));
-  }
-  const TwoArenas memory(dst, src);
-  const kernels::Simulation result = kernels::simulate(outcome.launch, machine, &memory, seed);
-  outcome.traffic = result.traffic;
-  EXPECT_EQ(result.fault, "") << c.text();
-  const auto differs = std::mismatch(expected.begin(), expected.end(), dst.memory().begin());
-  EXPECT_EQ(differs.first - expected.begin(), std::ssize(expected)) << "first wrong byte; " << c.text();
-  if (machine == kernels::MachineKind::counting) {
-    outcome.ideal_load_sectors = touched_sectors(src_view);
-    outcome.ideal_store_sectors = touched_sectors(dst_view);
-  }
-  return outcome;
-}
-
-inline double ratio(uint64_t count, uint64_t ideal) { return static_cast<double>(count) / static_cast<double>(ideal); }
 
 }  // namespace strideport::testing

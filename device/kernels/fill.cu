@@ -1,0 +1,5 @@
+#include "device/kernels/fill.hpp"
+
+#include "device/kernels/machine_device.cuh"
+
+STRIDEPORT_FILL_KERNELS(STRIDEPORT_DEFINE_KERNEL)

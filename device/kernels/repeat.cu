@@ -1,0 +1,5 @@
+#include "device/kernels/repeat.hpp"
+
+#include "device/kernels/machine_device.cuh"
+
+STRIDEPORT_REPEAT_KERNELS(STRIDEPORT_DEFINE_KERNEL)
