@@ -129,8 +129,7 @@ OpPtr Call::submit(Stream& stream, std::function<void()> work, std::vector<OpPtr
   }
   check_implicit(stream);
   const auto depend_on = [&depends_on](const StreamPtr& other) {
-    const OpPtr pending = other != nullptr ? Engine::pending(*other->queue) : nullptr;
-    if (pending != nullptr) depends_on.push_back(pending);
+    if (other != nullptr && other->queue->last != nullptr) depends_on.push_back(other->queue->last);
   };
   if (stream.legacy) {
     for (const StreamPtr& other : state.streams_of(*stream.context)) {

@@ -13,11 +13,11 @@ namespace {
 
 constexpr int kGreatestPriority = -5;
 
-// In the order of all that the call's stream would wait for: what synchronising it waits for.
-std::vector<OpPtr> pending_of(Call& call, Stream& stream) {
-  std::vector<OpPtr> pending;
-  const auto add = [&pending](const Stream& one) {
-    if (OpPtr op = Engine::pending(*one.queue)) pending.push_back(std::move(op));
+// What synchronising a stream waits for, done or not.
+std::vector<OpPtr> last_of(Call& call, const Stream& stream) {
+  std::vector<OpPtr> last;
+  const auto add = [&last](const Stream& one) {
+    if (one.queue->last != nullptr) last.push_back(one.queue->last);
   };
   add(stream);
   if (stream.legacy) {
@@ -25,7 +25,7 @@ std::vector<OpPtr> pending_of(Call& call, Stream& stream) {
       if (other->blocking && other.get() != &stream) add(*other);
     }
   }
-  return pending;
+  return last;
 }
 
 // A captured event stands for nothing that will run, so nobody can ask for it.
@@ -60,7 +60,7 @@ CUresult StreamDestroy(Call& call, CUstream handle) {
   const StreamPtr stream = found->second;
   require(stream->capture == nullptr, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
   call.state.engine.close(*stream->queue);
-  if (Engine::pending(*stream->queue) != nullptr) call.state.leaving.push_back(stream);
+  if (stream->queue->last != nullptr) call.state.leaving.push_back(stream);
   call.state.streams.erase(found);
   return CUDA_SUCCESS;
 }
@@ -70,7 +70,7 @@ CUresult StreamSynchronize(Call& call, CUstream handle) {
   call.refuse_capturing(*stream);
   call.check_implicit(*stream);
   call.forbid_while_capturing();
-  for (const OpPtr& op : pending_of(call, *stream)) call.wait(op);
+  for (const OpPtr& op : last_of(call, *stream)) call.wait(op);
   require(stream->context->active, CUDA_ERROR_CONTEXT_IS_DESTROYED);
   return stream->context->failed;
 }
@@ -81,9 +81,9 @@ CUresult StreamQuery(Call& call, CUstream handle) {
   call.check_implicit(*stream);
   call.forbid_while_capturing();
   call.state.engine.let_some_run(call.lock);
-  const std::vector<OpPtr> pending = pending_of(call, *stream);
-  if (!pending.empty()) return CUDA_ERROR_NOT_READY;
-  if (stream->queue->last != nullptr) Engine::take_order(stream->queue->last);
+  const std::vector<OpPtr> last = last_of(call, *stream);
+  if (std::any_of(last.begin(), last.end(), [](const OpPtr& op) { return !op->done; })) return CUDA_ERROR_NOT_READY;
+  for (const OpPtr& op : last) Engine::take_order(op);
   return stream->context->failed;
 }
 

@@ -72,17 +72,13 @@ void Engine::start_thread(const QueuePtr& queue) {
   ++threads_;
 }
 
-OpPtr Engine::pending(Queue& queue) noexcept {
-  if (queue.last != nullptr && queue.last->done) return nullptr;
-  return queue.last;
-}
-
 void Engine::take_order(const OpPtr& op) noexcept {
   const Loud loud;
   receive(&op->done_key);
 }
 
 void Engine::wait(Lock& lock, const OpPtr& op) {
+  if (op == nullptr) return;
   ++hosts_waiting_;
   while (!op->done) {
     keep_going();

@@ -46,7 +46,7 @@ using OpPtr = std::shared_ptr<Op>;
 struct Queue : std::enable_shared_from_this<Queue> {
   uint64_t number = 0;
   std::deque<OpPtr> ops;  ///< the first may be running
-  OpPtr last;             ///< the last queued; null if it is done and looked at
+  OpPtr last;             ///< the last queued, done or not: its order is still to be had; null if none was
   std::condition_variable wake;
   bool has_thread = false;
   bool closed = false;    ///< the thread ends once nothing is left
@@ -69,10 +69,9 @@ class Engine {
   OpPtr push(Queue& queue, std::function<void()> work, const std::vector<OpPtr>& depends_on, bool callback = false);
   /// After a push, by the caller whose call pushed: the seed's chance to let work run first.
   void let_some_run(Lock& lock);
-  /// As a mark at the end of the queue would have it; null if nothing is pending.
-  static OpPtr pending(Queue& queue) noexcept;
+  [[nodiscard]] static bool is_done(const Queue& queue) noexcept { return queue.last == nullptr || queue.last->done; }
 
-  /// Blocks the host. The order is the caller's from then on.
+  /// Blocks the host, not at all where the work is done; either way its order is the caller's from then on. Null is fine.
   void wait(Lock& lock, const OpPtr& op);
   /// After `op->done` was seen and is answered to the caller.
   static void take_order(const OpPtr& op) noexcept;

@@ -15,6 +15,8 @@ namespace {
 std::atomic<State*> the_state{nullptr};
 std::atomic<bool> is_lost{false};
 
+constexpr size_t kLeaving = 256;  // destroyed streams that are kept for the order of their last work
+
 // The child has none of the threads, and the mutex in whatever state the fork found it. A driver that nobody had
 // initialised is made anew.
 void after_fork_in_child() noexcept {
@@ -206,7 +208,9 @@ void State::fail(Context& context, CUresult error, const std::string& fault) {
 }
 
 std::vector<StreamPtr> State::streams_of(const Context& context) {
-  std::erase_if(leaving, [](const StreamPtr& stream) { return Engine::pending(*stream->queue) == nullptr; });
+  if (leaving.size() > kLeaving) {
+    std::erase_if(leaving, [](const StreamPtr& stream) { return Engine::is_done(*stream->queue); });
+  }
   std::vector<StreamPtr> found;
   for (const auto& [handle, stream] : streams) {
     if (stream->context == &context) found.push_back(stream);
@@ -222,11 +226,9 @@ std::vector<StreamPtr> State::streams_of(const Context& context) {
 }
 
 void State::wait_for_context(Lock& lock, const Context& context) {
-  std::vector<OpPtr> pending;
-  for (const StreamPtr& stream : streams_of(context)) pending.push_back(Engine::pending(*stream->queue));
-  for (const OpPtr& op : pending) {
-    if (op != nullptr) engine.wait(lock, op);
-  }
+  std::vector<OpPtr> last;
+  for (const StreamPtr& stream : streams_of(context)) last.push_back(stream->queue->last);
+  for (const OpPtr& op : last) engine.wait(lock, op);
 }
 
 void State::forget_allocation(const Allocation& allocation) {

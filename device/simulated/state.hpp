@@ -62,7 +62,7 @@ struct State {
   std::unique_ptr<Memory> memory;
   std::array<Context, kMaxDevices> contexts;
   std::map<CUstream, StreamPtr> streams;
-  std::vector<StreamPtr> leaving;    // destroyed, with work left
+  std::vector<StreamPtr> leaving;    // destroyed; work may be left
   std::map<CUevent, std::shared_ptr<Event>> events;
   std::map<CUmemoryPool, PoolPtr> pools;
   std::map<CUlibrary, std::shared_ptr<Library>> libraries;
@@ -100,7 +100,7 @@ struct State {
   void start(const Options& wanted);
   void stop(Lock& lock);
 
-  /// Those with work left among the destroyed ones included.
+  /// Destroyed ones included.
   std::vector<StreamPtr> streams_of(const Context& context);
   void wait_for_context(Lock& lock, const Context& context);
   void forget_allocation(const Allocation& allocation);
