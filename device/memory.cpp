@@ -38,20 +38,27 @@ bool Memory::has_pools() {
   return known != 0;
 }
 
+size_t Memory::total() {
+  size_t known = total_.load(std::memory_order_relaxed);
+  if (known == 0) {
+    state_.check(state_.driver.DeviceTotalMem(&known, state_.handle), "cuDeviceTotalMem", "asking for the memory");
+    total_.store(known, std::memory_order_relaxed);
+  }
+  return known;
+}
+
 CUmemoryPool Memory::pool() {
   if (const CUmemoryPool known = pool_.load(std::memory_order_acquire)) return known;
   const std::lock_guard lock(pool_mutex_);
   if (const CUmemoryPool known = pool_.load(std::memory_order_acquire)) return known;
   const driver::Driver& driver = state_.driver;
-  size_t total = 0;
-  state_.check(driver.DeviceTotalMem(&total, state_.handle), "cuDeviceTotalMem", "creating a memory pool");
   CUmemPoolProps props{};
   props.allocType = CU_MEM_ALLOCATION_TYPE_PINNED;
   props.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
   props.location.id = state_.handle;
   CUmemoryPool made = nullptr;
   state_.check(driver.MemPoolCreate(&made, &props), "cuMemPoolCreate", "creating a memory pool");
-  cuuint64_t threshold = release_threshold(total);
+  cuuint64_t threshold = release_threshold(total());
   // An allocation never waits for the work of a stream that freed: where memory is short, `reclaim` does, and says so.
   int no = 0;
   CUresult error = driver.MemPoolSetAttribute(made, CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, &threshold);
@@ -75,10 +82,8 @@ void* Memory::allocate(int64_t bytes, StreamRef stream) {
   const size_t size = checked_bytes(bytes);
   const Entry entry(state_);
   const char* const function = has_pools() ? "cuMemAllocFromPoolAsync" : "cuMemAlloc";
-  size_t total = 0;
-  state_.check(state_.driver.DeviceTotalMem(&total, state_.handle), "cuDeviceTotalMem", "allocating");
   // More than there is: drivers give different answers, among them INVALID_VALUE.
-  if (size > total) fail_allocation(CUDA_ERROR_OUT_OF_MEMORY, function, bytes);
+  if (size > total()) fail_allocation(CUDA_ERROR_OUT_OF_MEMORY, function, bytes);
   StreamUse use(state_, stream);
   if (use.captures()) {
     throw InvalidArgument("the stream captures: memory is allocated before the capture begins, or on another stream");
@@ -111,9 +116,9 @@ void Memory::reclaim() {
 void Memory::fail_allocation(CUresult error, const char* function, int64_t bytes) {
   std::string doing = "allocating " + std::to_string(bytes) + " bytes";
   size_t free = 0;
-  size_t total = 0;
-  if (error == CUDA_ERROR_OUT_OF_MEMORY && state_.driver.MemGetInfo(&free, &total) == CUDA_SUCCESS) {
-    doing += " (" + std::to_string(free) + " of " + std::to_string(total) + " are free)";
+  size_t all = 0;
+  if (error == CUDA_ERROR_OUT_OF_MEMORY && state_.driver.MemGetInfo(&free, &all) == CUDA_SUCCESS) {
+    doing += " (" + std::to_string(free) + " of " + std::to_string(all) + " are free)";
   }
   state_.fail(error, function, doing);
 }

@@ -36,6 +36,7 @@ class Memory {
     std::vector<Completion> pending;
   };
 
+  size_t total();
   CUmemoryPool pool();
   CUresult try_allocate(CUdeviceptr& memory, size_t bytes, CUstream stream);
   void reclaim();
@@ -44,7 +45,8 @@ class Memory {
   void free_deferred(bool wait);
 
   DeviceState& state_;
-  std::atomic<int> pools_{-1};  // -1: not asked yet
+  std::atomic<int> pools_{-1};    // -1: not asked yet
+  std::atomic<size_t> total_{0};  // 0: not asked yet
   std::mutex pool_mutex_;
   std::atomic<CUmemoryPool> pool_{nullptr};
   std::mutex deferred_mutex_;

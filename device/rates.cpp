@@ -83,28 +83,32 @@ TransferRates Rates::get() {
   const std::lock_guard lock(mutex_);
   if (known_) return *known_;
   TransferRates rates = assumed_rates();
-  // Time means nothing on the simulated device, and results must not depend on it.
-  if (state_.session.type == DeviceType::cuda) rates = measure();
   rates.batch_copies = has_batch(state_);
-  known_ = rates;
+  try {
+    // Time means nothing on the simulated device, and results must not depend on it.
+    if (state_.session.type == DeviceType::cuda) rates = measure_rates(state_);
+    known_ = rates;
+  } catch (const Error&) {  // a full device is no reason to refuse a copy: the next one measures
+    if (state_.health.failed()) throw;
+  }
   return rates;
 }
 
-// On streams and memory of our own, beside whatever else is going on; also beside a capture.
-TransferRates Rates::measure() {
+TransferRates measure_rates(DeviceState& state) {
   TransferRates rates = assumed_rates();
+  rates.batch_copies = has_batch(state);
   const CopyPlan plan = block_plan();
-  Bench bench(state_);
+  Bench bench(state);
   const auto dma = [&](void* dst, const void* src) {
     return bench.rate([&, dst, src](CUstream stream) {
-      state_.check(state_.driver.MemcpyAsync(reinterpret_cast<CUdeviceptr>(dst), reinterpret_cast<CUdeviceptr>(src),
-                                             static_cast<size_t>(kProbeBytes), stream),
-                   "cuMemcpyAsync", "measuring copies");
+      state.check(state.driver.MemcpyAsync(reinterpret_cast<CUdeviceptr>(dst), reinterpret_cast<CUdeviceptr>(src),
+                                           static_cast<size_t>(kProbeBytes), stream),
+                  "cuMemcpyAsync", "measuring copies");
     });
   };
   const auto kernel = [&](void* dst, const void* src) {
     const kernels::Launch launch = kernels::prepare(plan, dst, src);
-    return bench.rate([&](CUstream stream) { state_.kernels.launch(launch, stream); });
+    return bench.rate([&](CUstream stream) { state.kernels.launch(launch, stream); });
   };
   const auto set = [](double& rate, double measured) {
     if (measured > 0) rate = measured;

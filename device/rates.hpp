@@ -17,12 +17,14 @@ class Rates {
   [[nodiscard]] TransferRates get();
 
  private:
-  TransferRates measure();
-
   DeviceState& state_;
   std::mutex mutex_;
   std::optional<TransferRates> known_;
 };
+
+/// Measures: on streams and memory of our own, beside whatever else is going on, a capture too.
+/// Throws: DeviceError.
+[[nodiscard]] TransferRates measure_rates(DeviceState& state);
 
 /// What holds until something is measured, and on the simulated device for good: of a PCIe 4 x16 link, in round numbers.
 [[nodiscard]] constexpr TransferRates assumed_rates() noexcept {

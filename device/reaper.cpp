@@ -7,10 +7,13 @@
 #include <chrono>
 #include <cstdlib>
 #include <new>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 
 #include "device/session.hpp"
+#include "strideport/error.hpp"
 
 namespace strideport::device {
 namespace {
@@ -19,6 +22,7 @@ namespace {
 constexpr std::chrono::microseconds kShortest{50};
 constexpr std::chrono::microseconds kLongest{2000};
 constexpr std::chrono::seconds kAtExit{5};
+constexpr std::chrono::seconds kAtExitForALook{1};
 constexpr int kFailuresBeforeLeak = 8;
 
 constinit std::atomic<Reaper*> with_threads{nullptr};
@@ -105,8 +109,11 @@ void Reaper::serve() noexcept {
     std::unique_ptr<Parked> parked;
     {
       std::unique_lock lock(mutex_);
+      looking_ = false;
       busy_ = !waiting.empty();
-      if (!busy_ && inbox_.empty() && parked_ == nullptr) idle_.notify_all();
+      idle_.notify_all();
+      // The driver may end now: what is left belongs to the end of the process.
+      while (finished_) wake_.wait(lock);
       const auto has_work = [this] { return !inbox_.empty() || parked_ != nullptr; };
       if (waiting.empty()) {
         wake_.wait(lock, has_work);
@@ -117,6 +124,7 @@ void Reaper::serve() noexcept {
       waiting.splice(waiting.end(), inbox_);
       parked = std::move(parked_);
       busy_ = true;
+      looking_ = true;
     }
     while (parked != nullptr) parked = std::move(parked->next);
     const size_t dropped = std::erase_if(waiting, [](Item& item) { return all_reached(item.pending); });
@@ -127,7 +135,11 @@ void Reaper::serve() noexcept {
 std::unique_ptr<Reaper::Parked> Reaper::park(std::shared_ptr<void> owner) {
   auto parked = std::make_unique<Parked>(Parked{this, std::move(owner), nullptr});
   const std::lock_guard lock(mutex_);
-  start();
+  try {
+    start();
+  } catch (const std::system_error& error) {
+    throw DeviceError(std::string("no thread can be started that lets go of what a graph kept: ") + error.what());
+  }
   return parked;
 }
 
@@ -136,6 +148,7 @@ void Reaper::unpark(void* parked) noexcept {
   Reaper& reaper = *mine->reaper;
   if (reaper.session_.forked()) return static_cast<void>(mine.release());
   const std::lock_guard lock(reaper.mutex_);
+  if (reaper.finishing_) return static_cast<void>(mine.release());
   mine->next = std::move(reaper.parked_);
   reaper.parked_ = std::move(mine);
   reaper.wake_.notify_one();
@@ -147,6 +160,8 @@ void Reaper::finish() noexcept {
   finishing_ = true;
   if (!started_) return;
   idle_.wait_for(lock, kAtExit, [this] { return !busy_ && inbox_.empty() && parked_ == nullptr; });
+  finished_ = true;
+  idle_.wait_for(lock, kAtExitForALook, [this] { return !looking_; });
 }
 
 }  // namespace strideport::device

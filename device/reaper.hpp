@@ -30,7 +30,7 @@ class Reaper {
     std::shared_ptr<void> owner;
     std::unique_ptr<Parked> next;
   };
-  /// Throws: std::bad_alloc; std::system_error where no thread can be started.
+  /// Throws: std::bad_alloc; DeviceError where no thread can be started.
   [[nodiscard]] std::unique_ptr<Parked> park(std::shared_ptr<void> owner);
   /// Hands a released Parked to the thread. A CUhostFn.
   static void unpark(void* parked) noexcept;
@@ -42,7 +42,7 @@ class Reaper {
   };
 
   static void finish_all() noexcept;  // at exit
-  // Waits for all that is pending, up to a few seconds; from now on `add` waits by itself.
+  // Waits for all that is pending, up to a few seconds; from now on `add` waits by itself, and the thread does nothing more.
   void finish() noexcept;
   void start();  // under the mutex
   void serve() noexcept;
@@ -55,8 +55,10 @@ class Reaper {
   std::list<Item> inbox_;
   std::unique_ptr<Parked> parked_;
   bool started_ = false;
-  bool busy_ = false;
+  bool busy_ = false;      // the thread has work
+  bool looking_ = false;   // and is at it, perhaps in the driver
   bool finishing_ = false;
+  bool finished_ = false;
   Reaper* next_ = nullptr;  // of those that have threads
 };
 

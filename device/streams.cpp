@@ -142,8 +142,8 @@ DeviceState& device_of_stream(Session& session, int device, StreamRef stream) {
   CUcontext context = nullptr;
   CUresult error = session.driver.StreamGetCtx(to_driver(stream), &context);
   DeviceState& asked = session.device(device);
-  if (error == CUDA_ERROR_INVALID_CONTEXT) {  // some drivers want a current one
-    const Entry entry(asked);
+  if (error == CUDA_ERROR_INVALID_CONTEXT) {  // some drivers want one that is current, no matter which
+    const Entry entry(session.any_device());
     error = session.driver.StreamGetCtx(to_driver(stream), &context);
   }
   asked.check(error, "cuStreamGetCtx", "asking whose stream this is");
