@@ -48,7 +48,7 @@ struct DeviceInfo {
   Device device;
   std::string name;               ///< "NVIDIA H200", or "simulated device 0"
   int64_t total_bytes = 0;        ///< of its memory
-  int64_t free_bytes = 0;         ///< when asked
+  int64_t free_bytes = 0;         ///< when asked; -1 for a device that the process does not use yet: only its use tells
   int compute_major = 0;          ///< compute capability
   int compute_minor = 0;
   int multiprocessors = 0;
