@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "device/session.hpp"
 #include "strideport/error.hpp"
 #include "tests/support/device_fixture.hpp"
 #include "tests/support/throws.hpp"
@@ -385,6 +386,18 @@ TEST_F(DeviceApiTest, RatesAreKnownAndStay) {
   EXPECT_GT(rates.zero_copy_to_host, 0);
   EXPECT_EQ(api().rates(0).dma_to_device, rates.dma_to_device);
   EXPECT_EQ(rates.batch_copies, api().info(0).batch_copies);
+}
+
+TEST_F(DeviceApiTest, RatesCanBeMeasuredBesideACapture) {
+  auto* const session = new device::Session(type(), driver());  // sessions are for good
+  const OwnStream stream(api(), 0);
+  ASSERT_TRUE(begin_capture(driver(), 0, stream, CU_STREAM_CAPTURE_MODE_GLOBAL));
+  const TransferRates rates = device::measure_rates(session->device(0));
+  CUgraph graph = end_capture(driver(), 0, stream);
+  ASSERT_NE(graph, nullptr);
+  EXPECT_EQ(driver().GraphDestroy(graph), CUDA_SUCCESS);
+  EXPECT_GT(rates.dma_to_device, 0);
+  EXPECT_GT(rates.zero_copy_to_host, 0);
 }
 
 TEST_F(DeviceApiTest, LeavesTheCallersContextAsItWas) {
