@@ -19,7 +19,7 @@ KernelCopy transpose_case(int64_t itemsize, int64_t rows, int64_t columns) {
 }
 
 class TileUnits : public ::testing::TestWithParam<int64_t> {};
-INSTANTIATE_TEST_SUITE_P(Bytes, TileUnits, ::testing::Values(1, 2, 4, 8, 16));
+INSTANTIATE_TEST_SUITE_P(Bytes, TileUnits, ::testing::Values(1, 2, 3, 4, 6, 8, 12, 16, 24, 48));
 
 void expect_copied(const KernelCopy& c, MachineKind machine = MachineKind::checking) {
   EXPECT_TRUE(run_kernel(c, kernels::prepare_tile, machine).prepared) << c.text();
@@ -100,13 +100,13 @@ KernelCopy random_case(Random& random, int64_t itemsize) {
 TEST_P(TileUnits, TransposesRandomLayouts) {
   Random random = seeded_random("TileUnits.TransposesRandomLayouts");
   int prepared = 0;
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 100; ++i) {
     const KernelCopy c = random_case(random, GetParam());
     const auto machine = one_in(random, 10) ? MachineKind::checking : MachineKind::fast;
     prepared += run_kernel(c, kernels::prepare_tile, machine, random()).prepared ? 1 : 0;
     if (HasFailure()) break;
   }
-  EXPECT_GT(prepared, 60);
+  EXPECT_GT(prepared, 30);
 }
 
 // src runs between the elements of dst, in the same memory: what lies beside them must not even be read.
@@ -157,7 +157,8 @@ TEST_P(TileUnits, MoveNoSectorTwiceWhereAligned) {
 }
 
 TEST_P(TileUnits, MoveFewSectorsTwiceWhereRagged) {
-  const double most = GetParam() < 4 ? 1.30 : 1.15;
+  // Items of three units have shorter segments: 192 bytes and more.
+  const double most = GetParam() < 4 ? 1.30 : GetParam() % 3 == 0 ? 1.20 : 1.15;
   const int64_t side = GetParam() < 8 ? 1024 : 256;
   std::vector<KernelCopy> cases{transpose_case(GetParam(), side - 1, side + 1),
                                 transpose_case(GetParam(), side + 1, side - 1)};

@@ -30,6 +30,7 @@ std::span<const Kernel> rows_kernels() noexcept;
 std::span<const Kernel> strided_units_kernels() noexcept;
 std::span<const Kernel> strided_vectors_kernels() noexcept;
 std::span<const Kernel> tile_bytes_kernels() noexcept;
+std::span<const Kernel> tile_items_kernels() noexcept;
 std::span<const Kernel> tile_words_kernels() noexcept;
 
 }  // namespace strideport::kernels

@@ -107,6 +107,7 @@ bool fill_units(Launch& launch, const Problem& problem, size_t number) {
 
 bool prepare_strided(Launch& launch, const Problem& problem) {
   if (problem.count == 0 || problem.has_run() || problem.inner().extent < kShortestRow) return false;
+  if (problem.inner().src_stride == 0) return false;  // a broadcast
   if (prepare_vectors(launch, problem)) return true;
   switch (problem.unit) {
     case 1: return fill_units<1>(launch, problem, 0);

@@ -5,6 +5,7 @@
 #include "device/kernels/families.hpp"
 #include "device/kernels/reach.hpp"
 #include "device/kernels/tile_bytes.hpp"
+#include "device/kernels/tile_items.hpp"
 #include "device/kernels/tile_words.hpp"
 #include "runtime/stride_order.hpp"
 
@@ -13,6 +14,7 @@ namespace {
 
 constexpr char kFamily = 'C';
 constexpr Kernel kBytesKernels[] = {STRIDEPORT_TILE_BYTES_KERNELS(STRIDEPORT_LIST_KERNEL)};
+constexpr Kernel kItemsKernels[] = {STRIDEPORT_TILE_ITEMS_KERNELS(STRIDEPORT_LIST_KERNEL)};
 constexpr Kernel kWordsKernels[] = {STRIDEPORT_TILE_WORDS_KERNELS(STRIDEPORT_LIST_KERNEL)};
 
 // With fewer units of x, the loads of a kernel that goes unit by unit meet in few sectors too, and no thread of it is idle. With
@@ -23,6 +25,7 @@ constexpr int64_t kFewestY = 5;
 /// A problem as a tile transpose: what is dense in dst, what is dense in src, and the rest.
 struct TileProblem {
   int unit = 0;
+  int item = 0;         ///< bytes that stay together: a unit, or three
   bool aligned = true;  ///< to the unit
   PlanDim x;
   PlanDim y;
@@ -35,32 +38,42 @@ struct TileProblem {
 };
 
 // The longest of `count` dimensions that is dense in src; -1 for none.
-int dense_in_src(const PlanDim* dims, int count, int unit) noexcept {
+int dense_in_src(const PlanDim* dims, int count, int item) noexcept {
   int found = -1;
   for (int i = 0; i < count; ++i) {
-    if (magnitude(dims[i].src_stride) != static_cast<uint64_t>(unit)) continue;
+    if (magnitude(dims[i].src_stride) != static_cast<uint64_t>(item)) continue;
     if (found < 0 || dims[i].extent > dims[found].extent) found = i;
   }
   return found;
 }
 
-// A run of 2 or 4 bytes is a unit whose addresses are no multiples of it.
-int take_unit(TileProblem& tiles, const Problem& problem) noexcept {
-  tiles.unit = problem.unit;
+// The number of dimensions around an item. A run of three units is one; a run of 2 or 4 bytes is a unit whose addresses are
+// no multiples of it.
+int take_item(TileProblem& tiles, const Problem& problem) noexcept {
+  tiles.unit = tiles.item = problem.unit;
+  if (!problem.has_run()) return problem.count;
   const int64_t run = problem.run_bytes();
-  if (!problem.has_run() || (run != 2 && run != 4)) return problem.count;
-  tiles.unit = static_cast<int>(run);
-  tiles.aligned = false;
+  if (run == 3 * problem.unit) {
+    tiles.item = 3 * problem.unit;
+  } else if (run == 2 || run == 4) {
+    tiles.unit = tiles.item = static_cast<int>(run);
+    tiles.aligned = false;
+  } else {
+    return problem.count;
+  }
   return problem.count - 1;
 }
 
 bool split(TileProblem& tiles, const Problem& problem) noexcept {
-  const int inner = take_unit(tiles, problem) - 1;
-  if (inner < 1 || problem.dims[inner].dst_stride != tiles.unit) return false;
-  if (magnitude(problem.dims[inner].src_stride) == static_cast<uint64_t>(tiles.unit)) return false;
-  const int dense = dense_in_src(problem.dims, inner, tiles.unit);
+  const int inner = take_item(tiles, problem) - 1;
+  if (inner < 1) return false;
+  const PlanDim& x = problem.dims[inner];
+  // A source that stands still along x is a broadcast.
+  if (x.dst_stride != tiles.item || x.src_stride == 0) return false;
+  if (magnitude(x.src_stride) == static_cast<uint64_t>(tiles.item)) return false;
+  const int dense = dense_in_src(problem.dims, inner, tiles.item);
   if (dense < 0) return false;
-  tiles.x = problem.dims[inner];
+  tiles.x = x;
   tiles.y = problem.dims[dense];
   tiles.dst = problem.dst;
   tiles.src = problem.src;
@@ -99,7 +112,18 @@ TileShape shape_of(const Kernel& kernel, uint64_t load_bytes) noexcept {
   return {kernel, Program::kX, Program::kY, load_bytes};
 }
 
+TileShape items_shape(int unit) noexcept {
+  switch (unit) {
+    case 1: return shape_of<TileItemsProgram<1>>(kItemsKernels[0], 1);
+    case 2: return shape_of<TileItemsProgram<2>>(kItemsKernels[1], 2);
+    case 4: return shape_of<TileItemsProgram<4>>(kItemsKernels[2], 4);
+    case 8: return shape_of<TileItemsProgram<8>>(kItemsKernels[3], 8);
+    default: return shape_of<TileItemsProgram<16>>(kItemsKernels[4], 16);
+  }
+}
+
 TileShape shape_for(const TileProblem& tiles) noexcept {
+  if (tiles.item != tiles.unit) return items_shape(tiles.unit);
   switch (tiles.unit) {
     case 1: return shape_of<TileBytesProgram<1>>(kBytesKernels[0], TileBytesProgram<1>::kVectorBytes);
     case 2: return shape_of<TileBytesProgram<2>>(kBytesKernels[1], TileBytesProgram<2>::kVectorBytes);
@@ -148,6 +172,7 @@ bool prepare_tile(Launch& launch, const Problem& problem) {
 }
 
 std::span<const Kernel> tile_bytes_kernels() noexcept { return kBytesKernels; }
+std::span<const Kernel> tile_items_kernels() noexcept { return kItemsKernels; }
 std::span<const Kernel> tile_words_kernels() noexcept { return kWordsKernels; }
 
 }  // namespace strideport::kernels

@@ -78,7 +78,7 @@ struct TileBytesProgram {
   // Words of kPerChunk rows of src to the chunks of kPerWord rows of dst.
   STRIDEPORT_PROGRAM static void turn(const uint32_t (&in)[kPerChunk], Word16 (&out)[kPerWord]) {
     STRIDEPORT_UNROLL
-    for (int i = 0; i < 4; ++i) {
+    for (uint32_t i = 0; i < 4; ++i) {
       const uint32_t* from = in + i * kPerWord;
       if constexpr (kUnit == 1) {
         const uint32_t a = permute_bytes(from[0], from[1], 0x5140);
