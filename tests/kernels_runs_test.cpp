@@ -214,6 +214,79 @@ TEST(Generic, CopiesAnything) {
   families_copy("Generic.CopiesAnything", prepare_generic, 4000, testing::random_kernel_layout, 3000);
 }
 
+TEST(Generic, CopiesAnythingAsIfItWereHuge) {
+  families_copy("Generic.CopiesAnythingAsIfItWereHuge", prepare_generic_many, 1000, testing::random_kernel_layout, 700);
+}
+
+TEST(Generic, CopiesWhereOffsetsAreWide) {
+  const PrepareFunction far = [](Launch& launch, const Problem& problem) {
+    Problem wide = problem;
+    wide.offsets_fit_32 = false;
+    return prepare_generic(launch, wide);
+  };
+  families_copy("Generic.CopiesWhereOffsetsAreWide", far, 1000, testing::random_kernel_layout, 700);
+}
+
+TEST(Generic, GoesRoundWhereTheGridIsTooSmall) {
+  Random random = testing::seeded_random("Generic.GoesRoundWhereTheGridIsTooSmall");
+  KernelLayout layout = run_of(0, 3, 1);
+  layout.shape = {100, 101};
+  layout.dst_strides = {101, 1};
+  layout.src_strides = {1, 100};
+  KernelCase test(random, layout);
+  Launch launch = test.prepared(prepare_generic_many).value();
+  EXPECT_EQ(launch.grid, 10u);
+  launch.grid = 3;
+  test.expect_copies(launch);
+}
+
+// 64 dimensions that do not merge: gaps on both sides behind every second one.
+TEST(Prepare, TakesSixtyFourDimensions) {
+  Random random = testing::seeded_random("Prepare.TakesSixtyFourDimensions");
+  for (const bool run : {false, true}) {
+    KernelLayout layout;
+    layout.itemsize = 3;  // one more dimension
+    for (int axis = 0; axis < 64; ++axis) {
+      layout.shape.push_back(axis % 5 == 0 ? 2 : 1);
+      layout.dst_strides.push_back(0);
+      layout.src_strides.push_back(0);
+    }
+    int64_t dst = run ? 3 : 4;
+    int64_t src = run ? 3 : 7;
+    for (size_t axis = 64; axis-- > 0;) {
+      if (layout.shape[axis] == 1) continue;
+      layout.dst_strides[axis] = dst;
+      layout.src_strides[axis] = axis % 2 == 0 ? src : -src;
+      dst = dst * 2 + 1;
+      src = src * 2 + 2;
+    }
+    KernelCase test(random, layout);
+    ASSERT_GE(test.plan().dims.size(), 13);
+    const Launch launch = prepare(test.plan(), test.dst(), test.src());
+    test.expect_copies(launch, random());
+    EXPECT_TRUE(test.prepared(prepare_generic_many).has_value());
+  }
+}
+
+// Nothing is touched: only what the launch says.
+TEST(Prepare, TakesMoreThanTwoToThe31Elements) {
+  CopyPlan plan;
+  plan.strategy = Strategy::strided;
+  plan.unit = 1;
+  const PlanDim dims[] = {{int64_t{1} << 41, 6, 9}, {2, 3, -4}};
+  plan.dims.assign(dims, 2);
+  plan.bytes = int64_t{1} << 42;
+  const Launch launch = prepare(plan, reinterpret_cast<void*>(uintptr_t{1} << 47), reinterpret_cast<void*>(1));
+  EXPECT_STREQ(launch.kernel, "strideport_generic_1_many");
+  EXPECT_EQ(launch.grid, kMaxGrid);
+  const PlanDim run[] = {{int64_t{5} << 32, 1, 1}};
+  plan.dims.assign(run, 1);
+  plan.bytes = int64_t{5} << 32;
+  const Launch contiguous = prepare(plan, reinterpret_cast<void*>(uintptr_t{1} << 47), reinterpret_cast<void*>(256));
+  EXPECT_STREQ(contiguous.kernel, "strideport_contiguous");
+  EXPECT_EQ(contiguous.grid, (uint64_t{5} << 32) / 16384);
+}
+
 TEST(Prepare, ChoosesAKernelThatCopies) {
   Random random = testing::seeded_random("Prepare.ChoosesAKernelThatCopies");
   for (int round = 0; round < 4000 && !HasFailure(); ++round) {

@@ -17,8 +17,10 @@ bool prepare_fill(Launch& launch, const Problem& problem);        ///< F: dense 
 bool prepare_repeat(Launch& launch, const Problem& problem);      ///< F: some outer dimension stands still in src
 bool prepare_tile(Launch& launch, const Problem& problem);  ///< C: what is dense in dst and what is dense in src differ
 bool prepare_interleave(Launch& launch, const Problem& problem);  ///< C: pixels of 2 to 4 channels and planes
-bool prepare_strided(Launch& launch, const Problem& problem);  ///< D, E: long rows with gaps on either side, or reversed
-bool prepare_generic(Launch& launch, const Problem& problem);  ///< G: all problems are its kind
+bool prepare_strided(Launch& launch,
+                     const Problem& problem);  ///< D, E: long rows with gaps on either side, or reversed
+bool prepare_generic(Launch& launch, const Problem& problem);       ///< G: all problems are its kind
+bool prepare_generic_many(Launch& launch, const Problem& problem);  ///< G for 2^31 units and more; fewer will do
 
 std::span<const Kernel> contiguous_kernels() noexcept;
 std::span<const Kernel> fill_kernels() noexcept;

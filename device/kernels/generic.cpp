@@ -35,8 +35,12 @@ bool fill(Launch& launch, const Problem& problem, size_t width) {
 
 }  // namespace
 
+bool prepare_generic_many(Launch& launch, const Problem& problem) {
+  return fill<uint64_t, uint64_t>(launch, problem, 2);
+}
+
 bool prepare_generic(Launch& launch, const Problem& problem) {
-  if (problem.units() >= int64_t{1} << 31) return fill<uint64_t, uint64_t>(launch, problem, 2);
+  if (problem.units() >= int64_t{1} << 31) return prepare_generic_many(launch, problem);
   if (!problem.offsets_fit_32) return fill<uint32_t, uint64_t>(launch, problem, 1);
   return fill<uint32_t, uint32_t>(launch, problem, 0);
 }

@@ -1,13 +1,15 @@
 #include "device/kernels/launch.hpp"
 
+#include <algorithm>
+
 #include "device/kernels/families.hpp"
 
 namespace strideport::kernels {
 namespace {
 
-// A warp of 16-byte vectors and its two steps for the ends of a row cost about as much as 64 lanes of words with an index
-// of their own. So a row is long where it has more than 64 units, or for 16-byte units, which need no steps for ends, where the
-// index of every unit costs more than that of the row: from 64 units on as well. Narrow units become words first.
+// By counted instructions, not by time: a row by vectors costs a warp about 150 (its index once, two steps for its ends),
+// a row by units about 40 for 32 of them (an index each). So they meet near 64 units of a row and more; units below 4 bytes
+// go as words, four bytes for about 80.
 constexpr int64_t kLongRowUnits = 64;
 constexpr int64_t kLongRowBytes = 192;  // of units below 4 bytes
 // Shorter runs fill no two words: a unit a lane is as good.
@@ -20,11 +22,18 @@ bool is_long_row(const Problem& problem) noexcept {
   return problem.unit < 4 ? run >= kLongRowBytes : run >= kLongRowUnits * problem.unit;
 }
 
+// To store many times what was loaded once saves reads; it loses the vectors of rows where the unit is narrow.
+bool repeats_often(const Problem& problem) noexcept {
+  if (problem.unit < 4 && problem.run_bytes() >= kShortestWordsRun) return false;
+  const int64_t often = problem.unit == 16 ? 2 : 4;
+  return std::any_of(problem.begin(), problem.end(),
+                     [&](const PlanDim& dim) { return dim.src_stride == 0 && dim.extent >= often; });
+}
+
 bool prepare_runs(Launch& launch, const Problem& problem) noexcept {
   if (!problem.has_run()) return false;
   if (prepare_contiguous(launch, problem)) return true;
-  // To store what was loaded once saves reads, and no vectors are lost unless the unit is narrow.
-  if ((problem.unit >= 4 || problem.run_bytes() < kShortestWordsRun) && prepare_repeat(launch, problem)) return true;
+  if (repeats_often(problem) && prepare_repeat(launch, problem)) return true;
   if (is_long_row(problem)) return prepare_rows(launch, problem);
   return problem.unit < 4 && problem.run_bytes() >= kShortestWordsRun && prepare_row_words(launch, problem);
 }

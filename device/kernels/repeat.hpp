@@ -37,11 +37,12 @@ struct RepeatProgram {
     const auto value = m.template load<Word<kUnit>>(p.src, offsets.src, on);
     const uint32_t first = part * kRepeatsPerBlock;
     const uint32_t count = p.extent - first < kRepeatsPerBlock ? p.extent - first : kRepeatsPerBlock;
-    Global dst = advanced(p.dst, wrapping_product(p.stride, first) + offsets.dst);
+    // A running offset: a running address would lose the global address space.
+    int64_t dst = wrapping_product(p.stride, first) + offsets.dst;
     STRIDEPORT_NO_UNROLL
     for (uint32_t i = 0; i < count; ++i) {
-      m.store(dst, 0, value, on);
-      dst = advanced(dst, p.stride);
+      m.store(p.dst, dst, value, on);
+      dst += p.stride;
     }
   }
 };

@@ -36,7 +36,11 @@ struct RowWordsProgram {
     const uint32_t first = id.block * kWordsPerBlock;
     if (meets_edge(p, first)) {
       STRIDEPORT_NO_UNROLL
-      for (uint32_t i = 0; i < kWordsPerThread; ++i) move_bytes(m, p, find(p, first + i * kThreads + id.thread));
+      for (uint32_t i = 0; i < kWordsPerThread; ++i) {
+        Slot slot[1];
+        find(p, first + i * kThreads + id.thread, slot);
+        move_bytes(m, p, slot[0]);
+      }
     } else {
       move_words(m, p, first + id.thread);
     }
@@ -52,7 +56,7 @@ struct RowWordsProgram {
     bool on;
 
     STRIDEPORT_PROGRAM bool has(int32_t byte, uint32_t run) const {
-      return on && begin + byte >= 0 && begin + byte < static_cast<int32_t>(run);
+      return on && static_cast<uint32_t>(begin + byte) < run;  // negative numbers are large ones
     }
   };
 
@@ -63,14 +67,37 @@ struct RowWordsProgram {
     return p.bytes_only != 0 || meets(p.edge_rows[0]) || meets(p.edge_rows[1]);
   }
 
-  STRIDEPORT_PROGRAM static Slot find(const Params& p, uint32_t index) {
-    const bool on = index < p.slots;
-    const uint32_t row = p.words.quotient(on ? index : 0);
-    const Offsets offsets = p.outer.offsets(row);
-    Slot slot{advanced(p.dst, offsets.dst), advanced(p.src, offsets.src), 0, on};
-    const uint32_t word = p.words.remainder(on ? index : 0, row);
-    slot.begin = static_cast<int32_t>(word * 4) - static_cast<int32_t>(low_bits(slot.dst, 3));
-    return slot;
+  // kCount slots, kThreads apart. All go through the dimensions together, which then are read once.
+  template <uint32_t kCount>
+  STRIDEPORT_PROGRAM static void find(const Params& p, uint32_t first, Slot (&slots)[kCount]) {
+    uint32_t rest[kCount];
+    uint32_t word[kCount];
+    Offsets sum[kCount] = {};
+    STRIDEPORT_UNROLL
+    for (uint32_t i = 0; i < kCount; ++i) {
+      const uint32_t index = first + i * kThreads;
+      slots[i].on = index < p.slots;
+      rest[i] = p.words.quotient(slots[i].on ? index : 0);
+      word[i] = p.words.remainder(slots[i].on ? index : 0, rest[i]);
+    }
+    STRIDEPORT_NO_UNROLL
+    for (uint32_t d = 0; d < p.outer.count; ++d) {
+      const OuterDim& dim = p.outer.at[d];
+      STRIDEPORT_UNROLL
+      for (uint32_t i = 0; i < kCount; ++i) {
+        const uint32_t quotient = dim.extent.quotient(rest[i]);
+        const int64_t index = dim.extent.remainder(rest[i], quotient);
+        sum[i].dst += index * dim.dst_stride;
+        sum[i].src += index * dim.src_stride;
+        rest[i] = quotient;
+      }
+    }
+    STRIDEPORT_UNROLL
+    for (uint32_t i = 0; i < kCount; ++i) {
+      slots[i].dst = advanced(p.dst, sum[i].dst);
+      slots[i].src = advanced(p.src, sum[i].src);
+      slots[i].begin = static_cast<int32_t>(word[i] * 4) - static_cast<int32_t>(low_bits(slots[i].dst, 3));
+    }
   }
 
   template <class Machine>
@@ -79,24 +106,27 @@ struct RowWordsProgram {
     uint32_t low[kWordsPerThread];
     uint32_t high[kWordsPerThread];
     uint32_t shift[kWordsPerThread];
+    find(p, first, slots);
     STRIDEPORT_UNROLL
     for (uint32_t i = 0; i < kWordsPerThread; ++i) {
-      const Slot slot = slots[i] = find(p, first + i * kThreads);
+      const Slot& slot = slots[i];
       shift[i] = (low_bits(slot.src, 3) + static_cast<uint32_t>(slot.begin)) & 3;
       const int32_t from = slot.begin - static_cast<int32_t>(shift[i]);  // of the lower word, in the row
       const auto run = static_cast<int32_t>(p.run);
-      low[i] = m.template load<uint32_t>(slot.src, from, slot.on && from > -4 && from < run);
-      high[i] = m.template load<uint32_t>(slot.src, from + 4, slot.on && shift[i] != 0 && from > -8 && from + 4 < run);
+      const Global src = advanced(slot.src, from);
+      low[i] = m.template load<uint32_t>(src, 0, slot.on && from > -4 && from < run);
+      high[i] = m.template load<uint32_t>(src, 4, slot.on && shift[i] != 0 && from > -8 && from + 4 < run);
     }
     STRIDEPORT_UNROLL
     for (uint32_t i = 0; i < kWordsPerThread; ++i) {
       const Slot& slot = slots[i];
       const uint32_t word = funnel_bytes(low[i], high[i], shift[i]);
+      const Global dst = advanced(slot.dst, slot.begin);
       const bool whole = slot.has(0, p.run) && slot.has(3, p.run);
-      m.store(slot.dst, slot.begin, word, whole);
+      m.store(dst, 0, word, whole);
       STRIDEPORT_UNROLL
       for (int32_t byte = 0; byte < 4; ++byte) {
-        m.store(slot.dst, slot.begin + byte, static_cast<uint8_t>(word >> (8 * byte)), !whole && slot.has(byte, p.run));
+        m.store(dst, byte, static_cast<uint8_t>(word >> (8 * byte)), !whole && slot.has(byte, p.run));
       }
     }
   }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,7 @@ struct KernelLayout {
   int64_t dst_before = 0;
   int64_t src_before = 0;
   int64_t after = 0;
+  bool aligned = false;  ///< both are counted from a multiple of 256 bytes
 };
 
 /// Not to be moved: views and addresses lead into it.
@@ -56,6 +58,9 @@ class KernelCase {
     if (!prepare(launch, kernels::make_problem(plan_, dst(), src()))) return std::nullopt;
     return launch;
   }
+  /// The sectors of 32 bytes that hold elements: what a copy must touch at least.
+  uint64_t src_sectors() const { return sectors_of(src_); }
+  uint64_t dst_sectors() const { return sectors_of(dst_); }
   kernels::Simulation run(const kernels::Launch& launch, kernels::MachineKind machine, uint64_t seed = 0) {
     dst_arena_.memory = before_;
     return kernels::simulate(launch, machine, &memory_, seed);
@@ -76,8 +81,22 @@ class KernelCase {
     side.shape = layout.shape;
     side.strides = strides;
     bound(side, layout.itemsize);
-    arena.randomise(random, before - side.lower + side.upper + layout.after);
-    return view_at(arena.begin() + static_cast<uintptr_t>(before - side.lower), side, layout.itemsize);
+    constexpr uintptr_t kBoundary = 256;
+    arena.randomise(random, before - side.lower + side.upper + layout.after + (layout.aligned ? kBoundary : 0));
+    const uintptr_t begin = layout.aligned ? (arena.begin() + kBoundary - 1) / kBoundary * kBoundary : arena.begin();
+    return view_at(begin + static_cast<uintptr_t>(before - side.lower), side, layout.itemsize);
+  }
+
+  static uint64_t sectors_of(const BufferView& view) {
+    std::set<uintptr_t> sectors;
+    for_each_index(view.shape(), [&](const Index& index) {
+      auto address = reinterpret_cast<uintptr_t>(view.buf());
+      for (size_t axis = 0; axis < index.size(); ++axis)
+        address += static_cast<uintptr_t>(index[axis] * view.strides()[axis]);
+      for (uintptr_t s = address / 32; s <= (address + static_cast<uintptr_t>(view.itemsize()) - 1) / 32; ++s)
+        sectors.insert(s);
+    });
+    return sectors.size();
   }
 
   // The odometer's step by step addresses are too slow for runs of many thousand elements: here an index is multiplied.
