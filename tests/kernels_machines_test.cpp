@@ -309,6 +309,38 @@ TEST(Machines, HandOutTheStateOfOtherLanes) {
   expect_holds(fault<Shuffles<true>>(), "thread 0, phase 1: asks other lanes for a value that it changed");
 }
 
+TEST(Simulate, RefusesLaunchesThatADriverWouldRefuse) {
+  std::byte byte{};
+  CopyPlan plan;
+  plan.strategy = Strategy::memcpy;
+  plan.bytes = 1;
+  const Launch launch = prepare(plan, &byte, &byte);
+  ASSERT_TRUE(has_kernel(launch.kernel));
+  EXPECT_EQ(params_bytes(launch.kernel), launch.params_bytes);
+  EXPECT_FALSE(has_kernel("strideport_no_such_kernel"));
+  EXPECT_EQ(params_bytes("strideport_no_such_kernel"), 0u);
+  const auto fault_of = [](const Launch& wrong) { return simulate(wrong, MachineKind::fast, nullptr).fault; };
+  Launch wrong = launch;
+  wrong.kernel = "strideport_no_such_kernel";
+  expect_holds(fault_of(wrong), "no kernel is named strideport_no_such_kernel");
+  wrong.kernel = nullptr;
+  expect_holds(fault_of(wrong), "no kernel is named (null)");
+  wrong = launch;
+  wrong.threads += 32;
+  expect_holds(fault_of(wrong), "threads is " + std::to_string(wrong.threads) + ", not ");
+  wrong = launch;
+  wrong.shared_bytes += 1;
+  expect_holds(fault_of(wrong), "shared_bytes is ");
+  wrong = launch;
+  wrong.params_bytes -= 8;
+  expect_holds(fault_of(wrong), "params_bytes is ");
+  wrong = launch;
+  wrong.grid = 0;
+  expect_holds(fault_of(wrong), "grid is 0");
+  wrong.grid = uint64_t{1} << 31;
+  expect_holds(fault_of(wrong), "grid is 2147483648");
+}
+
 // Loads of V at `thread * kStep + kShift` bytes, where `thread < kThreads`.
 template <class V, uint32_t kStep, uint32_t kShift = 0, uint32_t kOn = 64>
 struct Loads : Sample {

@@ -1,6 +1,7 @@
 #include "device/kernels/launch.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "device/kernels/families.hpp"
 
@@ -61,15 +62,25 @@ std::string reason(const Launch& launch, const CopyPlan& plan) {
   const int64_t unit = plan.unit;
   const bool has_run = !plan.dims.empty() && plan.dims.back().dst_stride == unit && plan.dims.back().src_stride == unit;
   const int64_t run = has_run ? plan.dims.back().extent * unit : unit;
+  const auto named = [&](const char* part) { return std::strstr(launch.kernel, part) != nullptr; };
   switch (launch.family) {
     case 'A': return "one run of " + bytes_text(plan.bytes) + " on both sides";
     case 'B': return "rows of " + bytes_text(run) + " that are dense on both sides";
-    case 'C': return "dense dimensions differ: tiles turned in shared memory";
-    case 'D': return "dense in the destination, not in the source: whole vectors loaded and compacted";
-    case 'E': return "dense in the source, not in the destination: whole vectors loaded and spread";
+    case 'C':
+      if (named("tile")) return "dense dimensions differ: tiles turned in shared memory";
+      return "pixels of a few channels: whole vectors on both sides, sorted in between";
+    case 'D':
+      if (named("reversed")) return "reversed in the source: whole vectors turned in registers";
+      if (named("every")) return "small steps in the source: whole vectors picked apart";
+      return "dense in the destination, not in the source: neighbouring lanes on neighbouring units";
+    case 'E': return "not dense in the destination: neighbouring lanes on neighbouring units";
     case 'F': return "a dimension stands still in the source: loaded once, stored many times";
-    default:
-      return "any " + std::to_string(plan.dims.size()) + " dimensions: one unit of " + bytes_text(unit) + " a step";
+    default: {
+      const std::string unit_text = plan.aligned ? "a unit of " + bytes_text(unit) + " a lane, found by its number"
+                                                 : "part of a unit a lane, since they are misaligned";
+      if (run > unit) return "short rows of " + bytes_text(run) + ": " + unit_text;
+      return "any dimensions, here " + std::to_string(plan.dims.size()) + ": " + unit_text;
+    }
   }
 }
 

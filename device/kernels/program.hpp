@@ -22,7 +22,7 @@
 ///
 /// Rules, which the checking machine holds a program to:
 /// - threads differ through the predicate `on`, never through control flow: every thread of a block makes the same sequence of
-///   accesses, and a loop around accesses has a trip count that the block shares;
+///   accesses; a loop around accesses has a trip count, and a branch a condition, that the block shares;
 /// - what an access that is off loads is garbage, and must reach no access that is on;
 /// - within a phase nothing is read that another thread wrote, and no byte is written twice;
 /// - a byte of shared memory is written before it is read;
