@@ -169,9 +169,15 @@ void Memory::free_deferred(bool wait) {
     const auto first_free = std::partition(deferred_.begin(), deferred_.end(), busy);
     free_now.assign(std::make_move_iterator(first_free), std::make_move_iterator(deferred_.end()));
     deferred_.erase(first_free, deferred_.end());
+    ++freeing_;
   }
   // cuMemFree itself waits for what is pending on the device.
   for (const Deferred& one : free_now) state_.note(state_.driver.MemFree(one.memory), "cuMemFree");
+  std::unique_lock lock(deferred_mutex_);
+  --freeing_;
+  freed_.notify_all();
+  // Room that another thread is about to make is what this one waits for, too.
+  if (wait) freed_.wait(lock, [this] { return freeing_ == 0; });
 }
 
 void Memory::trim() noexcept {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <mutex>
 #include <span>
@@ -50,7 +51,9 @@ class Memory {
   std::mutex pool_mutex_;
   std::atomic<CUmemoryPool> pool_{nullptr};
   std::mutex deferred_mutex_;
+  std::condition_variable freed_;
   std::vector<Deferred> deferred_;  // only without pools
+  int freeing_ = 0;                 // threads that took some of it, and are in cuMemFree
 };
 
 }  // namespace strideport::device
