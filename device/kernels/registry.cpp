@@ -18,7 +18,8 @@ std::span<const std::span<const Kernel>> kernel_families() noexcept {
       strided_units_kernels(),
       strided_vectors_kernels(),
       tile_bytes_kernels(),
-      tile_items_kernels(), tile_words_kernels(),
+      tile_items_kernels(),
+      tile_words_kernels(),
   };
   return families;
 }
