@@ -92,6 +92,10 @@ TEST(LoadDriver, TakesTheBatchCopyThatTheDriverHas) {
   for (const char* version : {"13000", "13010", "13050"}) {
     EXPECT_EQ(batch_of(version), std::pair(static_cast<void*>(nullptr), without)) << version;
   }
+  {
+    const Setting old("STAND_IN_OLD_BATCH", "1");
+    EXPECT_EQ(batch_of("13000"), std::pair(with_index, static_cast<void*>(nullptr)));
+  }
   if (k13) return;  // older drivers are refused
   EXPECT_EQ(batch_of("12080"), std::pair(with_index, static_cast<void*>(nullptr)));
   EXPECT_EQ(batch_of("12090"), std::pair(with_index, static_cast<void*>(nullptr)));

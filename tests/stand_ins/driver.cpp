@@ -5,6 +5,7 @@
 //   STAND_IN_INIT     the error that cuInit returns (0)
 //   STAND_IN_LACKS    a function that it does not have
 //   STAND_IN_NEWER    a function that it has in a later version only than whichever is asked for
+//   STAND_IN_OLD_BATCH  if set, cuMemcpyBatchAsync is there as of CUDA 12.8 alone
 //   STAND_IN_STRICT   if set, everything wants cuInit first
 //   STAND_IN_SPEECHLESS  if set, cuGetErrorName knows no error
 //
@@ -109,7 +110,8 @@ void* address_of(const std::string& name, int version) {
 // The version in which the variant that is given for `asked` came. Only what the tests need.
 int variant(const std::string& name, int asked) {
   if (name != "cuMemcpyBatchAsync") return asked;
-  return asked >= 13000 ? 13000 : asked >= 12080 ? 12080 : 0;
+  if (asked >= 13000) return std::getenv("STAND_IN_OLD_BATCH") == nullptr ? 13000 : 0;
+  return asked >= 12080 ? 12080 : 0;
 }
 
 }  // namespace
