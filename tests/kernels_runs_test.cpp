@@ -268,6 +268,19 @@ TEST(Prepare, TakesSixtyFourDimensions) {
   }
 }
 
+// A caller may split the dimensions of a plan; its bytes are those of the whole.
+TEST(Prepare, GoesByTheDimensionsOfAPlan) {
+  CopyPlan plan;
+  plan.strategy = Strategy::memcpy;
+  plan.unit = 4;
+  const PlanDim part{10, 4, 4};
+  plan.dims.assign(&part, 1);
+  plan.bytes = 4000;
+  EXPECT_EQ(make_problem(plan, nullptr, nullptr).bytes, 40);
+  EXPECT_EQ(make_problem(plan, nullptr, reinterpret_cast<void*>(2)).bytes, 40);
+  EXPECT_EQ(make_problem(plan, nullptr, reinterpret_cast<void*>(2)).units(), 20);
+}
+
 // Nothing is touched: only what the launch says.
 TEST(Prepare, TakesMoreThanTwoToThe31Elements) {
   CopyPlan plan;

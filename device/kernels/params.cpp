@@ -10,12 +10,14 @@ Problem make_problem(const CopyPlan& plan, void* dst, const void* src) noexcept 
   p.src = const_cast<std::byte*>(static_cast<const std::byte*>(src));  // programs load from it only
   p.count = plan.dims.size();
   p.unit = plan.unit;
-  p.bytes = plan.bytes;
+  p.bytes = plan.unit;  // of these dimensions: a caller may do a part of a plan
   p.offsets_fit_32 = plan.offsets_fit_32;
   std::copy_n(plan.dims.data(), plan.dims.size(), p.dims);
   uint64_t bits = reinterpret_cast<uintptr_t>(dst) | reinterpret_cast<uintptr_t>(src);
-  for (const PlanDim& dim : plan.dims)
+  for (const PlanDim& dim : plan.dims) {
     bits |= static_cast<uint64_t>(dim.dst_stride) | static_cast<uint64_t>(dim.src_stride);
+    p.bytes *= dim.extent;
+  }
   bits |= static_cast<uint64_t>(plan.unit);
   const int aligned = static_cast<int>(bits & (~bits + 1));
   if (aligned >= plan.unit) return p;
