@@ -54,6 +54,9 @@ struct Memory {
 };
 
 Memory allocate(Device device, int64_t size, StreamRef stream) {
+  if (!is_known(device.type)) {
+    throw InvalidArgument("no memory of " + to_string(device) + " can be made: Strideport does not know that kind");
+  }
   DeviceApi* const api = device_api(device.type);
   if (api != nullptr) check_index(*api, device);
   std::shared_ptr<void> owner;

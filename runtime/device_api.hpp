@@ -135,6 +135,11 @@ class DeviceApi {
 [[nodiscard]] constexpr bool is_managed(DeviceType type) noexcept {
   return type == DeviceType::cuda_managed || type == DeviceType::simulated_managed;
 }
+/// One of DeviceType's: others come in as numbers, and are refused.
+[[nodiscard]] constexpr bool is_known(DeviceType type) noexcept {
+  return type == DeviceType::cpu || type == DeviceType::cuda || type == DeviceType::simulated || is_pinned(type) ||
+         is_managed(type);
+}
 /// The device type of the driver behind a type of memory that is not cpu.
 [[nodiscard]] constexpr DeviceType driver_of(DeviceType type) noexcept {
   const bool simulated = type == DeviceType::simulated || type == DeviceType::simulated_host ||

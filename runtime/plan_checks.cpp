@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "runtime/device_api.hpp"
 #include "runtime/tuple_text.hpp"
 
 namespace strideport::planning {
@@ -43,6 +44,10 @@ void check_references(const BufferView& view, const char* name) {
 }
 
 void check_reachable(const BufferView& view, const char* name) {
+  if (!is_known(view.device().type)) {
+    throw InvalidArgument(std::string(name) + " is on " + to_string(view.device()) +
+                          ", a kind of memory that Strideport does not know");
+  }
   if (!view.has_suboffsets() || view.device().host_accessible()) return;
   throw BufferError(std::string(name) + " has suboffsets, row pointers that only the host follows, in memory of " +
                     to_string(view.device()) + ", which the host cannot read");

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "runtime/host/executor.hpp"
+#include "strideport/buffer.hpp"
 #include "strideport/plan.hpp"
 #include "tests/support/copy_pair.hpp"
 #include "tests/support/throws.hpp"
@@ -222,6 +223,22 @@ TEST(Route, RefusesTwoDrivers) {
       {"simulated:0", "cuda:0", "through the cpu"});
   expect_throws<InvalidArgument>([] { route(view(kDst, kBlock, {DeviceType::simulated, 0}), view(kSrc, kBlock, kPinned)); },
                                  {"cuda_host:0"});
+}
+
+TEST(Route, LeavesGapsUnreadThatAreNobodys) {
+  const Layout some_gaps{{1000, 1000}, {4, 4400}, 4};
+  const Layout block{{1000, 1000}, {4000, 4}, 4};
+  const BufferView dst = view(kDst, block, kCuda), src = view(kSrc, some_gaps, kPinned);
+  EXPECT_EQ(route(dst, src).path, Path::span);
+  EXPECT_EQ(route(dst, src, {}, {true, false, false}).path, Path::zero_copy);
+  EXPECT_EQ(route(dst, view(kSrc, {{1000, 1000}, {4, 4000}, 4}, kPinned), {}, {true, false, false}).path, Path::span);
+}
+
+TEST(Route, RefusesKindsOfMemoryThatNobodyKnows) {
+  expect_throws<InvalidArgument>(
+      [] { route(view(kDst, kBlock, {static_cast<DeviceType>(10), 0}), view(kSrc, kBlock, kCpu)); },
+      {"dst is on rocm:0", "does not know"});
+  EXPECT_THROW(strideport::empty({4}, dtype_of<int>(), Order::C, {static_cast<DeviceType>(77), 0}), InvalidArgument);
 }
 
 TEST(Route, RefusesInACaptureWhatNoGraphCanRepeat) {

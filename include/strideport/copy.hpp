@@ -24,7 +24,8 @@ using Progress = std::function<void(int64_t done_bytes, int64_t total_bytes)>;
 /// Place:  each side host, pinned, managed or device memory, of any device of one driver.
 /// Stream: host-to-host copies are done on return. Otherwise work is enqueued on `stream`, of dst's device or of src's; the
 ///         host does not wait where its side is pinned or managed. From pageable memory src may be reused on return; to
-///         pageable memory the copy is done on return. StreamRef::host(): done on return. Views say nothing of the work
+///         pageable memory the copy is done on return. Between pageable memory and pinned or managed the host copies, once
+///         the stream's work so far is done. StreamRef::host(): done on return. Views say nothing of the work
 ///         pending on them, and own nothing: that both stay alive is the caller's affair.
 /// Cost:   reads and writes src.len() bytes once on each side; a temporary of src.len() bytes where the two overlap partly,
 ///         and for a layout that changes between host and device a packed one on the device, a piece at a time; a ring of

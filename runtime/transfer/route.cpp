@@ -117,6 +117,7 @@ bool span_pays(const Question& q, bool to_host) noexcept {
     if (repeats(q.plan) || !gapless(q.plan, PackedLike::dst)) return false;
     return q.plan.bytes > kSmallBytes && dma_is_faster(q, true, q.plan.bytes, false);
   }
+  if (!q.situation.spans && !gapless(q.plan, PackedLike::src)) return false;
   const int64_t span = span_bytes(q.plan, PackedLike::src);
   if (repeats(q.plan) && span <= q.plan.bytes / 2) return true;
   return q.plan.bytes > kSmallBytes && dma_is_faster(q, false, span, span <= q.plan.bytes / 4 * 5);

@@ -42,6 +42,7 @@ enum class Place : uint8_t { pageable, pinned, managed, device };
 struct Situation {
   bool on_stream = true;  ///< not StreamRef::host()
   bool captures = false;
+  bool spans = true;  ///< gaps between the bytes of pinned memory may be read
 };
 
 struct Route {

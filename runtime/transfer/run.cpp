@@ -3,10 +3,12 @@
 #include <optional>
 #include <string>
 
+#include "runtime/plan_steps.hpp"
 #include "runtime/transfer/execute.hpp"
 #include "runtime/transfer/own_stream.hpp"
 #include "runtime/transfer/rates.hpp"
 #include "runtime/transfer/route.hpp"
+#include "runtime/transfer/temporary.hpp"
 
 namespace strideport::transfer {
 namespace {
@@ -56,6 +58,30 @@ void note(const WorkStream& work, const Completion& end, const Side& dst, const 
 
 void keep_in_graph(const WorkStream& work, const Side& side) {
   if (side.owner) work.api->retain_in_graph(work.device, work.stream, side.owner);
+}
+
+// A view may reach over two allocations: what lies between them is nobody's to read. Where the driver does not say, it is
+// one allocation.
+bool is_one_allocation(DeviceApi& api, const CopyPlan& plan, const BufferView& src) {
+  const planning::Reach reach = planning::reach_of(plan);
+  const auto first = reinterpret_cast<uintptr_t>(address(src.buf(), plan.src_offset));
+  const uintptr_t begin = first + static_cast<uintptr_t>(reach.src_lower);
+  const uintptr_t end = first + static_cast<uintptr_t>(reach.src_upper);
+  const std::optional<PointerInfo> info = api.locate(reinterpret_cast<const void*>(begin), false);
+  if (!info || info->allocation.size == 0) return true;
+  const auto allocation = reinterpret_cast<uintptr_t>(info->allocation.begin);
+  return begin >= allocation && end <= allocation + static_cast<uintptr_t>(info->allocation.size);
+}
+
+Route choose_route(const CopyPlan& plan, const BufferView& dst, const BufferView& src, const WorkStream& work,
+                   Situation situation) {
+  const bool asks = asks_for_rates(plan, dst, src);
+  const TransferRates rates = asks ? measured_rates(*work.api, work.device) : TransferRates{};
+  const Route route = plan_route(plan, dst, src, rates, situation);
+  const bool reads_gaps = route.path == Path::span && !route.to_host && !gapless(plan, PackedLike::src);
+  if (!reads_gaps || is_one_allocation(*work.api, plan, src)) return route;
+  situation.spans = false;
+  return plan_route(plan, dst, src, rates, situation);
 }
 
 // Some of the work may be queued: what it uses must stay until it is over.
@@ -125,10 +151,8 @@ void run(const Side& dst, const Side& src, StreamRef stream, const Progress& pro
   Lane lane(dst.view, src.view, stream);
   const WorkStream& work = lane.work();
   situation.captures = work.captures;
-  const bool asks = asks_for_rates(plan, dst.view, src.view);
-  if (asks || situation.captures) {
-    const TransferRates rates = asks ? measured_rates(*work.api, work.device) : TransferRates{};
-    route = plan_route(plan, dst.view, src.view, rates, situation);
+  if (route.path == Path::span || situation.captures || asks_for_rates(plan, dst.view, src.view)) {
+    route = choose_route(plan, dst.view, src.view, work, situation);
   }
   if (route.path != Path::host) return run_on_device(plan, route, lane, dst, src, progress);
   work.api->synchronize(work.device, work.stream);
