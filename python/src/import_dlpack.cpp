@@ -221,9 +221,13 @@ Buffer copy_of(const Buffer& source, Device device) {
   return result;
 }
 
-/// What only a request can be about: DLPack has no number for the simulated driver's memory of the host.
-bool has_number(Device device) noexcept {
-  return device.type != DeviceType::simulated_host && device.type != DeviceType::simulated_managed;
+/// True where a producer can be asked to bring its memory to our `device`: to the host, or between devices of its own kind.
+/// Of another kind it knows none (torch takes a stream for an error then), and kDLExtDev may be another one to it.
+bool may_bring(PyObject* producer, Device device) {
+  if (is_host(device)) return true;
+  if (PyCapsule_CheckExact(producer)) return false;
+  const std::optional<Device> from = device_of(producer);
+  return from && from->type == device.type;
 }
 
 /// A producer that cannot bring its memory to our device leaves that to us.
@@ -233,7 +237,7 @@ bool is_refusal() noexcept {
 }
 
 Imported import_onto(PyObject* object, Device device, std::optional<bool> copy, PyObject* copy_object) {
-  if (has_number(device)) {
+  if (may_bring(object, device)) {
     const Ref dl_device =
         Ref::steal(checked(Py_BuildValue("(ii)", static_cast<int>(device.type), static_cast<int>(device.id))));
     try {
@@ -256,7 +260,7 @@ void check_target(Device device) {
 }
 
 bool is_at(const Buffer& buffer, Device device) noexcept {
-  return buffer.device() == device || (is_host(buffer.device()) && is_host(device));
+  return buffer.device() == device || (is_host(buffer.device()) && device.type == DeviceType::cpu);
 }
 
 }  // namespace

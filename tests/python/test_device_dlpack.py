@@ -302,23 +302,43 @@ def test_empty_tensors_need_no_address():
         assert buffer.shape == (0, 3) and buffer.device == device and buffer.tobytes() == b""
 
 
-def test_a_producer_that_cannot_bring_it_leaves_that_to_us():
+def test_producers_on_the_host_are_not_asked_for_devices():
+    """None of them knows ours, and some take a stream for an error."""
+    for device in DEVICES:
+        tensor = Tensor(memory=bytearray(DATA), shape=(60,))
+        producer = Producer(tensor)
+        buffer = sp.from_dlpack(producer, device=device)
+        assert buffer.device == device and buffer.tobytes() == DATA
+        assert all("stream" not in call and "dl_device" not in call for call in producer.calls)
+        gc.collect()
+        assert tensor.deleted == 1
+        tensor = Tensor(shape=(4,))
+        with pytest.raises(BufferError, match="copy=False"):
+            sp.from_dlpack(Producer(tensor), device=device, copy=False)
+        gc.collect()
+        assert tensor.deleted == 1
+        assert sp.from_dlpack(Tensor(memory=bytearray(DATA), shape=(60,)).capsule, device=device).device == device
+
+
+@each_device
+def test_a_producer_that_cannot_bring_it_leaves_that_to_us(device):
     class Refusing(Producer):
         def __dlpack__(self, **keywords):
             self.calls.append(keywords)
-            if keywords.get("dl_device") not in (None, (1, 0)):
-                raise BufferError("not my device")
+            if keywords.get("dl_device") is not None:
+                raise error("not my device")
             return self.tensor.capsule
 
-    for device in DEVICES:
-        tensor = Tensor(memory=bytearray(DATA), shape=(60,))
-        buffer = sp.from_dlpack(Refusing(tensor), device=device)
-        assert buffer.device == device and buffer.tobytes() == DATA
-        gc.collect()
-        assert tensor.deleted == 1
-        refusing = Refusing(Tensor(shape=(4,)))
-        with pytest.raises(BufferError, match="not my device"):
-            sp.from_dlpack(refusing, device=device, copy=False)
+    there = other_device(device)
+    memory = on(device)
+    for error in (BufferError, ValueError, NotImplementedError):
+        tensor = Tensor(shape=(60,), device=dl_device(device), data=memory.ptr)
+        producer = Refusing(tensor, device=dl_device(device))
+        buffer = sp.from_dlpack(producer, device=there)
+        assert buffer.device == there and buffer.tobytes() == DATA
+        assert producer.calls[0]["dl_device"] == dl_device(there) and producer.calls[0]["stream"] == 1
+        with pytest.raises(error, match="not my device"):
+            sp.from_dlpack(Refusing(Tensor(shape=(4,)), device=dl_device(device)), device=there, copy=False)
 
 
 @each_device
