@@ -154,6 +154,24 @@ TEST_F(SimulatedOrder, PooledMemoryIsOrderedByItsStream) {
   });
 }
 
+TEST_F(SimulatedOrder, WhoeverGetsMemoryComesAfterWhoeverHadIt) {
+  EXPECT_NO_RACE([&] {
+    CUdeviceptr memory = 0;
+    std::atomic<bool> freed{false};
+    std::thread before([&] {
+      cu.CtxSetCurrent(contexts[0]);
+      CUdeviceptr mine = 0;
+      cu.MemAlloc(&mine, 5000);
+      cu.MemFree(mine);
+      freed.store(true, std::memory_order_relaxed);  // no order
+    });
+    while (!freed.load(std::memory_order_relaxed)) std::this_thread::yield();
+    cu.MemAlloc(&memory, 3000);
+    cu.MemFree(memory);
+    before.join();
+  });
+}
+
 TEST_F(SimulatedOrder, PooledMemoryThatAnotherStreamUsesWithoutWaitingRaces) {
   EXPECT_RACE([&] {
     const CUmemoryPool pool = make_pool();

@@ -19,6 +19,7 @@ class SimulatedPools : public testing::SimulatedDriver {
     pool = make_pool();
     keep_all();
   }
+  void TearDown() override { simulated::restart({}); }  // host functions of a failed device use what is below
   void keep_all() {
     cuuint64_t all = UINT64_MAX;
     EXPECT_CU(CUDA_SUCCESS, cu.MemPoolSetAttribute(pool, CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, &all));

@@ -4,6 +4,7 @@
 
 #include <future>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <thread>
 #include <vector>
@@ -34,6 +35,7 @@ class SimulatedStreams : public testing::SimulatedDriver {
     notes.push_back(std::make_unique<Note>(Note{this, number}));
     const auto write = [](void* data) {
       auto* const self = static_cast<Note*>(data);
+      const std::lock_guard lock(self->test->mutex);
       self->test->order.push_back(self->number);
     };
     EXPECT_CU(CUDA_SUCCESS, cu.LaunchHostFunc(stream, write, notes.back().get()));
@@ -44,6 +46,7 @@ class SimulatedStreams : public testing::SimulatedDriver {
     int number;
   };
   std::vector<std::unique_ptr<Note>> notes;
+  std::mutex mutex;  // streams that nothing orders note at the same time
   std::vector<int> order;
 };
 

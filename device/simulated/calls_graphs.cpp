@@ -28,7 +28,7 @@ class Placing {
 
   OpPtr run() {
     Engine& engine = call_.state.engine;
-    OpPtr begin = call_.submit(stream_, {}, pending_launch());
+    OpPtr begin = call_.submit(stream_, {}, launch_before());
     std::vector<OpPtr> ops;
     std::vector<Queue*> places;
     std::vector<bool> followed(exec_.graph.nodes.size(), false);
@@ -52,8 +52,8 @@ class Placing {
   }
 
  private:
-  std::vector<OpPtr> pending_launch() const {
-    if (exec_.last_launch == nullptr || exec_.last_launch->done) return {};
+  std::vector<OpPtr> launch_before() const {
+    if (exec_.last_launch == nullptr) return {};
     return {exec_.last_launch};
   }
 

@@ -157,6 +157,10 @@ void Engine::serve(Engine* engine, QueuePtr queue) {
       engine->finish(*queue, op);
     }
     queue->has_thread = false;
+    {
+      const Loud loud;
+      publish(engine);
+    }
     --engine->threads_;
     engine->changed_.notify_all();
   }
@@ -196,6 +200,8 @@ void Engine::set_seed(uint64_t seed) {
 
 void Engine::wait_for_threads(Lock& lock) {
   while (threads_ > 0) changed_.wait(lock);
+  const Loud loud;
+  receive(this);
 }
 
 void Engine::wait_while_running(Lock& lock, const Queue& queue) {

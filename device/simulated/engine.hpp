@@ -78,7 +78,7 @@ class Engine {
 
   void set_seed(uint64_t seed);
   uint64_t draw() { return random_(); }
-  /// Waits until every thread has left. All queues must be closed and abandoned.
+  /// Waits until every thread has left; all that they did is before what the caller does then. All queues must be closed and abandoned.
   void wait_for_threads(Lock& lock);
   void wait_while_running(Lock& lock, const Queue& queue);
 

@@ -7,6 +7,8 @@
 #include <iterator>
 #include <new>
 
+#include "device/simulated/quiet.hpp"
+
 namespace strideport::simulated {
 namespace {
 
@@ -15,6 +17,32 @@ constexpr int kFreedByte = 0xDD;
 constexpr int kGuardByte = 0xFB;
 constexpr size_t kSparse = size_t{64} << 20;
 constexpr size_t kPage = 4096;
+
+// Whoever gets memory gets it after whoever gave it back, on whatever thread or stream: the driver sees to that, and
+// ThreadSanitizer is told. The keys are addresses in the memory: one every kAlignment bytes for blocks of up to kFine bytes,
+// one every kFine bytes for larger ones, so that neighbours do not order each other.
+constexpr size_t kFine = size_t{1} << 20;
+
+template <class F>
+[[maybe_unused]] void for_keys(const std::byte* begin, size_t bytes, size_t step, F function) {
+  const auto first = reinterpret_cast<uintptr_t>(begin) / step * step;
+  for (uintptr_t key = first; key < reinterpret_cast<uintptr_t>(begin) + bytes; key += step) {
+    function(reinterpret_cast<const std::byte*>(key) + (step == kFine ? 128 : 0));
+  }
+}
+
+void publish_freed([[maybe_unused]] const std::byte* begin, [[maybe_unused]] size_t block) noexcept {
+#if defined(STRIDEPORT_SIMULATED_TSAN)
+  for_keys(begin, block, block > kFine ? kFine : Memory::kAlignment, [](const void* key) { publish(key); });
+#endif
+}
+
+void receive_freed([[maybe_unused]] const std::byte* begin, [[maybe_unused]] size_t block) noexcept {
+#if defined(STRIDEPORT_SIMULATED_TSAN)
+  for_keys(begin, block, kFine, [](const void* key) { receive(key); });
+  for_keys(begin, block, Memory::kAlignment, [](const void* key) { receive(key); });
+#endif
+}
 
 void* reserve(size_t bytes, int protection) {
   void* const address = mmap(nullptr, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -117,6 +145,7 @@ void Memory::give_all_back(int device) {
 
 void Memory::poison_new(uintptr_t begin, size_t bytes) const noexcept {
   std::byte* const at = host(begin);
+  receive_freed(at, block_bytes(bytes));
   const size_t ends = bytes > kSparse ? kPage * 16 : bytes;
   std::memset(at, kNewByte, ends);
   if (ends < bytes) std::memset(at + bytes - ends, kNewByte, ends);
@@ -128,6 +157,7 @@ void Memory::poison_freed(uintptr_t begin, size_t bytes) const noexcept {
   const size_t block = block_bytes(bytes);
   if (bytes <= kSparse) {
     std::memset(at, kFreedByte, block);
+    publish_freed(at, block);
     return;
   }
   const auto first_page = (reinterpret_cast<uintptr_t>(at) + kPage - 1) / kPage * kPage;
@@ -135,6 +165,7 @@ void Memory::poison_freed(uintptr_t begin, size_t bytes) const noexcept {
   madvise(reinterpret_cast<void*>(first_page), last_page - first_page, MADV_DONTNEED);
   std::memset(at, kFreedByte, kPage * 16);
   std::memset(at + block - kPage * 16, kFreedByte, kPage * 16);
+  publish_freed(at, block);
 }
 
 bool Memory::guard_is_whole(uintptr_t begin, size_t bytes) const noexcept {

@@ -8,6 +8,7 @@
 #include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "device/simulated/calls.hpp"
 #include "device/simulated/control.hpp"
@@ -67,6 +68,7 @@ std::string problem_of(const driver::Driver& table, CUresult error) {
 struct Tables {
   std::mutex mutex;
   std::atomic<const driver::Loaded*> current{nullptr};
+  std::vector<std::unique_ptr<const driver::Loaded>> all;
 };
 
 Tables& tables() {
@@ -89,7 +91,8 @@ const driver::Loaded& table() {
   made->error = static_cast<int>(error);
   made->problem = problem_of(made->driver, error);
   made->usable = error == CUDA_SUCCESS;
-  found = made.release();
+  found = made.get();
+  all.all.push_back(std::move(made));
   all.current.store(found, std::memory_order_release);
   return *found;
 }
