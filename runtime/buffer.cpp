@@ -19,14 +19,15 @@ std::shared_ptr<void> allocate_host(int64_t size) {
   return {memory, [](void* block) noexcept { ::operator delete(block, kAlignment); }};
 }
 
-// Pinned and managed memory go back through their deleters, once nothing is pending on them; device memory is freed on a
-// stream, which needs no thread that waits.
+// Pinned and managed memory go back through their deleters, once nothing is pending on them; device memory is freed on
+// a stream, which needs no thread that waits.
 std::shared_ptr<void> allocate_pinned(DeviceApi& api, int64_t size) {
   return {api.allocate_pinned(size), [&api](void* block) noexcept { api.free_pinned(block); }};
 }
 
 std::shared_ptr<void> allocate_managed(DeviceApi& api, int device, int64_t size) {
-  return {api.allocate_managed(device, size), [&api, device](void* block) noexcept { api.free_managed(device, block); }};
+  return {api.allocate_managed(device, size),
+          [&api, device](void* block) noexcept { api.free_managed(device, block); }};
 }
 
 void check_index(DeviceApi& api, Device device) {
@@ -41,8 +42,9 @@ StreamRef stream_to_allocate_on(Device device, StreamRef stream) {
   if (stream.is_host()) return stream;
   const WorkStream work = inspect_stream(device, stream);
   if (work.captures) {
-    throw InvalidArgument("the stream captures: memory that outlives the capture cannot be allocated on it; allocate it "
-                          "before, or without a stream");
+    throw InvalidArgument(
+        "the stream captures: memory that outlives the capture cannot be allocated on it; allocate it "
+        "before, or without a stream");
   }
   return work.device == device.id ? stream : StreamRef::host();
 }

@@ -1,8 +1,8 @@
 /// The owner of memory that a driver knows, and the work that is pending on it.
 ///
-/// One MemoryUse stands between all Buffers on a piece of memory and the memory's true owner. Work that is queued on the
-/// memory leaves a completion here, one a stream; later work waits for it, and the owner is let go after it. Reads wait for
-/// writes alone.
+/// One MemoryUse stands between all Buffers on a piece of memory and the memory's true owner. Work that is queued on
+/// the memory leaves a completion here, one a stream; later work waits for it, and the owner is let go after it. Reads
+/// wait for writes alone.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +44,8 @@ class MemoryUse {
   [[nodiscard]] bool done();
   /// Remembers work that was queued. Where there is no room to remember, waits for it instead.
   void note(const WorkStream& work, Completion completion, Access access) noexcept;
-  /// The contents become ready on a stream, after what is queued there by now. Nothing is noted of a stream that captures.
+  /// The contents become ready on a stream, after what is queued there by now. Nothing is noted of a stream that
+  /// captures.
   void ready_on(StreamRef stream);
 
  private:

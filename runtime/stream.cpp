@@ -47,11 +47,12 @@ Event Stream::record() const { return Event::record(device_, ref_); }
 
 Event Event::record(Device device, StreamRef stream) {
   check_device(device, "Event::record");
-  if (stream.is_host()) throw InvalidArgument("Event::record: StreamRef::host() is no stream; name the one to record on");
+  if (stream.is_host())
+    throw InvalidArgument("Event::record: StreamRef::host() is no stream; name the one to record on");
   const WorkStream work = inspect_stream(device, stream);
   if (work.device != device.id) {
-    throw InvalidArgument("Event::record: the stream belongs to " + to_string({device.type, work.device}) + ", not to " +
-                          to_string(device));
+    throw InvalidArgument("Event::record: the stream belongs to " + to_string({device.type, work.device}) +
+                          ", not to " + to_string(device));
   }
   if (work.captures) {
     throw InvalidArgument("Event::record: the stream captures, and an event of a capture could never be asked");
@@ -67,16 +68,17 @@ void Event::make_wait(StreamRef stream) const {
   if (stream.is_host()) return synchronize();
   const WorkStream work = inspect_stream(device_, stream);
   if (work.captures && !done()) {
-    throw InvalidArgument("the stream captures: it cannot wait for an event that was recorded outside of the capture; "
-                          "synchronize() the event before the capture begins");
+    throw InvalidArgument(
+        "the stream captures: it cannot wait for an event that was recorded outside of the capture; "
+        "synchronize() the event before the capture begins");
   }
   if (!work.captures) work.api->wait(work.device, stream, completion_);
 }
 
 double Event::seconds_since(const Event& start) const {
   if (start.device_ != device_) {
-    throw InvalidArgument("seconds_since: the events are of " + to_string(start.device_) + " and " + to_string(device_) +
-                          ", and each device has a clock of its own");
+    throw InvalidArgument("seconds_since: the events are of " + to_string(start.device_) + " and " +
+                          to_string(device_) + ", and each device has a clock of its own");
   }
   if (!start.done() || !done()) {
     throw InvalidArgument("seconds_since: both events must have been reached; synchronize() the later one");

@@ -219,10 +219,15 @@ TEST(Route, PacksBetweenDevices) {
 
 TEST(Route, RefusesTwoDrivers) {
   expect_throws<InvalidArgument>(
-      [] { route(view(kDst, kBlock, {DeviceType::simulated, 0}), view(kSrc, kBlock, kCuda)); },
+      [] {
+        route(view(kDst, kBlock, {DeviceType::simulated, 0}), view(kSrc, kBlock, kCuda));
+      },
       {"simulated:0", "cuda:0", "through the cpu"});
-  expect_throws<InvalidArgument>([] { route(view(kDst, kBlock, {DeviceType::simulated, 0}), view(kSrc, kBlock, kPinned)); },
-                                 {"cuda_host:0"});
+  expect_throws<InvalidArgument>(
+      [] {
+        route(view(kDst, kBlock, {DeviceType::simulated, 0}), view(kSrc, kBlock, kPinned));
+      },
+      {"cuda_host:0"});
 }
 
 TEST(Route, LeavesGapsUnreadThatAreNobodys) {
@@ -236,7 +241,9 @@ TEST(Route, LeavesGapsUnreadThatAreNobodys) {
 
 TEST(Route, RefusesKindsOfMemoryThatNobodyKnows) {
   expect_throws<InvalidArgument>(
-      [] { route(view(kDst, kBlock, {static_cast<DeviceType>(10), 0}), view(kSrc, kBlock, kCpu)); },
+      [] {
+        route(view(kDst, kBlock, {static_cast<DeviceType>(10), 0}), view(kSrc, kBlock, kCpu));
+      },
       {"dst is on rocm:0", "does not know"});
   EXPECT_THROW(strideport::empty({4}, dtype_of<int>(), Order::C, {static_cast<DeviceType>(77), 0}), InvalidArgument);
 }
@@ -267,8 +274,9 @@ TEST(Route, NeedsNothingForNoElements) {
 TEST(Explain, TellsTheRouteOfADeviceCopyWithoutADevice) {
   const std::string text = explain(view(kDst, kBlock, kCuda), view(kSrc, kTurned, kCpu));
   EXPECT_EQ(text.rfind("route: ring (src is pageable memory)\n", 0), 0u) << text;
-  for (const char* line : {"over the bus: 4194304 bytes\n", "temporary: 4194304 bytes", "pinned slots: 1 slot of 4194304",
-                           "copies by the driver: 1\n", "host: fills the slots", "not a view: "}) {
+  for (const char* line :
+       {"over the bus: 4194304 bytes\n", "temporary: 4194304 bytes", "pinned slots: 1 slot of 4194304",
+        "copies by the driver: 1\n", "host: fills the slots", "not a view: "}) {
     EXPECT_NE(text.find(line), std::string::npos) << line << " is not in:\n" << text;
   }
 }

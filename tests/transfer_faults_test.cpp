@@ -1,5 +1,5 @@
-// Every call of the driver's failing, one at a time, in every route of a copy: a clear error or a right result, the host's data
-// intact, nothing leaked, and the next copy right.
+// Every call of the driver's failing, one at a time, in every route of a copy: a clear error or a right result, the
+// host's data intact, nothing leaked, and the next copy right.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -78,7 +78,8 @@ int64_t span_of(const Scenario& scenario, const std::vector<int64_t>& strides) {
   return span;
 }
 
-BufferView view_of(const Buffer& memory, int64_t offset, const Scenario& scenario, const std::vector<int64_t>& strides) {
+BufferView view_of(const Buffer& memory, int64_t offset, const Scenario& scenario,
+                   const std::vector<int64_t>& strides) {
   ViewSpec spec = memory.view().spec();
   spec.buf = static_cast<std::byte*>(memory.buf()) + offset;
   spec.shape = scenario.shape;
@@ -172,7 +173,8 @@ class TransferFaults : public SimulatedFixture, public ::testing::WithParamInter
     ASSERT_TRUE(get(memory.dst) == desk.expected);
   }
 
-  // Everything queued is done, what is kept for reuse is given back; memory that goes in threads of its own has time to.
+  // Everything queued is done, what is kept for reuse is given back; memory that goes in threads of its own has time
+  // to.
   std::string live(const std::string& hoped_for = {}) {
     std::string found;
     for (int i = 0; i < 1000000; ++i) {
@@ -182,9 +184,10 @@ class TransferFaults : public SimulatedFixture, public ::testing::WithParamInter
       }
       api().trim();
       simulated::Live now = simulated::live();
-      if (now.pinned_allocations <= devices() * transfer::kSlots) now.pinned_allocations = 0;  // the rings', which are kept
-      now.streams = 0;             // and streams
-      now.events = 0;              // those of slots and streams are
+      if (now.pinned_allocations <= devices() * transfer::kSlots)
+        now.pinned_allocations = 0;  // the rings', which are kept
+      now.streams = 0;               // and streams
+      now.events = 0;                // those of slots and streams are
       found = simulated::to_string(now);
       if (hoped_for.empty() || found == hoped_for) break;
       std::this_thread::yield();

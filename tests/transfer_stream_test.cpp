@@ -214,10 +214,11 @@ std::pair<std::shared_ptr<void>, std::future<void>> watched_owner(Buffer memory)
   auto gone = std::make_shared<std::promise<void>>();
   std::future<void> future = gone->get_future();
   auto* const kept = new Buffer(std::move(memory));
-  return {std::shared_ptr<void>(kept, [gone](Buffer* held) {
-            delete held;
-            gone->set_value();
-          }),
+  return {std::shared_ptr<void>(kept,
+                                [gone](Buffer* held) {
+                                  delete held;
+                                  gone->set_value();
+                                }),
           std::move(future)};
 }
 
@@ -338,7 +339,8 @@ TEST_F(TransferCapture, RefusesWhatCannotBeRepeated) {
   expect_throws<BufferError>([&] { copy(device.view(), host_view, stream.ref()); }, {"captures", "pageable"});
   expect_throws<BufferError>([&] { copy(host_view, device.view(), stream.ref()); }, {"captures"});
   expect_throws<BufferError>([&] { copy(host_view, pinned.view(), stream.ref()); }, {"captures"});
-  expect_throws<BufferError>([&] { copy(square(device), square(device, true), stream.ref()); }, {"captures", "temporary"});
+  expect_throws<BufferError>([&] { copy(square(device), square(device, true), stream.ref()); },
+                             {"captures", "temporary"});
   EXPECT_THROW(bytes_in(PlaceKind::device, 16, stream.ref()), InvalidArgument);
   EXPECT_THROW(Event::record({device_type(), 0}, stream.ref()), InvalidArgument);
   copy(pinned, device, stream.ref());
@@ -447,8 +449,9 @@ TEST_F(TransferProgress, IsToldFromTheFirstSecondOnTenTimesASecond) {
   };
   clock_step_ms = 400;  // after the third piece more than a second is over
   copy(device.view(), view, StreamRef::host(), progress);
-  const std::vector<int64_t> expected = {3 * kLong / 12, 4 * kLong / 12, 5 * kLong / 12, 6 * kLong / 12, 7 * kLong / 12,
-                                         8 * kLong / 12, 9 * kLong / 12, 10 * kLong / 12, 11 * kLong / 12};
+  const std::vector<int64_t> expected = {3 * kLong / 12, 4 * kLong / 12,  5 * kLong / 12,
+                                         6 * kLong / 12, 7 * kLong / 12,  8 * kLong / 12,
+                                         9 * kLong / 12, 10 * kLong / 12, 11 * kLong / 12};
   EXPECT_EQ(told, expected);
   told.clear();
   clock_step_ms = 50;  // every second piece, from the 20th on: there are but twelve

@@ -165,7 +165,8 @@ TEST_F(Transfer, IsRightForRandomLayouts) {
     shadows.dst = make(shadows.dst_arena, nested_strides(random, dst_shape, itemsize), dst_shape);
     shadows.src = make(shadows.src_arena, source_strides(random, src_shape, itemsize), src_shape);
     const PlaceKind to = all_places[static_cast<size_t>(pick(random, 0, static_cast<int64_t>(all_places.size()) - 1))];
-    const PlaceKind from = all_places[static_cast<size_t>(pick(random, 0, static_cast<int64_t>(all_places.size()) - 1))];
+    const PlaceKind from =
+        all_places[static_cast<size_t>(pick(random, 0, static_cast<int64_t>(all_places.size()) - 1))];
     SCOPED_TRACE(describe(shadows.dst, shadows.src) + ", " + name_of(from) + " to " + name_of(to));
     check_copy(shadows, to, from, one_in(random, 2) ? StreamRef::host() : stream_for(to, from, streams));
   }
@@ -187,8 +188,10 @@ TEST_F(Transfer, FollowsRowPointersOnTheHostsSide) {
     Side other{shape, nested_strides(random, shape, itemsize), {}};
     bound(other, itemsize);
     other_arena.randomise(random, other.upper - other.lower + 9);
-    const BufferView other_view = view_at(other_arena.begin() + static_cast<uintptr_t>(4 - other.lower), other, itemsize);
-    const PlaceKind place = all_places[static_cast<size_t>(pick(random, 0, static_cast<int64_t>(all_places.size()) - 1))];
+    const BufferView other_view =
+        view_at(other_arena.begin() + static_cast<uintptr_t>(4 - other.lower), other, itemsize);
+    const PlaceKind place =
+        all_places[static_cast<size_t>(pick(random, 0, static_cast<int64_t>(all_places.size()) - 1))];
     SCOPED_TRACE(layout_text(rows_view) + " and " + layout_text(other_view) + " in " + name_of(place));
     const Buffer memory = put(place, other_arena.memory);
     const BufferView there = moved(other_view, other_arena.memory, memory);
@@ -288,10 +291,10 @@ TEST_F(Transfer, ReadsWhatOverlapsBeforeItIsWritten) {
     const auto side = [&](std::vector<int64_t> strides, uintptr_t offset) {
       return view_at(arena.begin() + offset, {{30, 30}, std::move(strides), {}}, 4);
     };
-    for (const auto& [dst, src] : {std::pair(side({120, 4}, 0), side({4, 120}, 0)),        // in place
-                                   std::pair(side({120, 4}, 16), side({120, 4}, 0)),       // a block onto itself
-                                   std::pair(side({120, 4}, 0), side({120, 4}, 16)),
-                                   std::pair(side({120, 4}, 8), side({-120, -4}, 3596))}) {
+    for (const auto& [dst, src] :
+         {std::pair(side({120, 4}, 0), side({4, 120}, 0)),   // in place
+          std::pair(side({120, 4}, 16), side({120, 4}, 0)),  // a block onto itself
+          std::pair(side({120, 4}, 0), side({120, 4}, 16)), std::pair(side({120, 4}, 8), side({-120, -4}, 3596))}) {
       const Buffer memory = put(place, arena.memory);
       copy(moved(dst, arena.memory, memory), moved(src, arena.memory, memory), StreamRef::host());
       EXPECT_TRUE(get(memory) == copied_by_hand(places(dst, arena), arena, src)) << describe(dst, src);
@@ -334,12 +337,13 @@ TEST_F(Transfer, GivesTheBufferItselfWhereItIsThereAlready) {
 TEST_F(Transfer, RefusesBeforeAnythingIsWritten) {
   const Buffer device = bytes_in(PlaceKind::device, 8);
   std::vector<std::byte> bytes(9);
-  expect_throws<InvalidArgument>(
-      [&] { to_contiguous(bytes, device.view(), Order::C, StreamRef::host()); }, {"9 bytes", "8"});
+  expect_throws<InvalidArgument>([&] { to_contiguous(bytes, device.view(), Order::C, StreamRef::host()); },
+                                 {"9 bytes", "8"});
   expect_throws<ReadOnly>([&] { copy(device.toreadonly(), device, StreamRef::host()); }, {"read-only"});
   const int64_t shape[] = {8};
   EXPECT_THROW(empty(shape, dtype_of<std::byte>(), Order::C, {device_type(), 99}), InvalidArgument);
-  EXPECT_THROW(empty({int64_t{1} << 46}, dtype_of<std::byte>(), Order::C, device_of(PlaceKind::device)), DeviceOutOfMemory);
+  EXPECT_THROW(empty({int64_t{1} << 46}, dtype_of<std::byte>(), Order::C, device_of(PlaceKind::device)),
+               DeviceOutOfMemory);
   EXPECT_TRUE(get(put(PlaceKind::device, bytes)) == bytes) << "the library is usable afterwards";
 }
 

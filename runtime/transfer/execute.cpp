@@ -68,7 +68,8 @@ void each_run(const CopyPlan& plan, Visit&& visit) {
 // The driver refuses batches on its default streams: they go to a stream of ours, which the caller's waits for.
 void by_batches(const Task& task) {
   const WorkStream& work = task.work;
-  const bool default_stream = work.stream == StreamRef::legacy_default() || work.stream == StreamRef::per_thread_default();
+  const bool default_stream =
+      work.stream == StreamRef::legacy_default() || work.stream == StreamRef::per_thread_default();
   std::vector<CopySegment> segments;
   segments.reserve(std::min(static_cast<size_t>(task.route.dmas), kBatchSegments));
   std::optional<OwnStream> own;

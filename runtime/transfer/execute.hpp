@@ -23,8 +23,8 @@ struct Task {
   const std::byte* from() const noexcept;  ///< of src
 };
 
-/// All is queued on return, and what a stream of another device had to do comes before whatever is queued on `task.work` next.
-/// Whatever is thrown, no memory of ours is left in use or leaked.
+/// All is queued on return, and what a stream of another device had to do comes before whatever is queued on
+/// `task.work` next. Whatever is thrown, no memory of ours is left in use or leaked.
 /// Throws: as `copy`.
 void execute(const Task& task);
 

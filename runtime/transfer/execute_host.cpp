@@ -32,8 +32,7 @@ void execute_on_host(const CopyPlan& plan, const BufferView& dst, const BufferVi
   for (int64_t begin = 0; begin < whole.extent; begin += step) {
     dims[longest].extent = std::min(step, whole.extent - begin);
     const int64_t bytes = plan.bytes / whole.extent * dims[longest].extent;
-    host::execute({dims, count, plan.unit, bytes},
-                  address(dst.buf(), plan.dst_offset + begin * whole.dst_stride),
+    host::execute({dims, count, plan.unit, bytes}, address(dst.buf(), plan.dst_offset + begin * whole.dst_stride),
                   address(src.buf(), plan.src_offset + begin * whole.src_stride));
     meter.add(bytes);
   }

@@ -1,6 +1,6 @@
-// From one device to another: the device of src packs, the copy engines move blocks, the device of dst unpacks. The caller's
-// stream belongs to one of the two; the other one works on a stream of ours. Two packed temporaries let the next piece be packed
-// while one is moved.
+// From one device to another: the device of src packs, the copy engines move blocks, the device of dst unpacks. The
+// caller's stream belongs to one of the two; the other one works on a stream of ours. Two packed temporaries let the
+// next piece be packed while one is moved.
 #include <algorithm>
 
 #include "runtime/transfer/execute.hpp"
@@ -40,7 +40,8 @@ const std::byte* block_of(const Task& task, const Lanes& lanes, const Piece& pie
   return packed.memory.get();
 }
 
-void move_piece(const Task& task, const Lanes& lanes, const Piece& piece, Packed& packed, const Temporary& unpack_from) {
+void move_piece(const Task& task, const Lanes& lanes, const Piece& piece, Packed& packed,
+                const Temporary& unpack_from) {
   const WorkStream& dst = lanes.dst;
   std::byte* const to = address(task.to(), piece.dst_offset);
   const std::byte* const block = block_of(task, lanes, piece, packed);
@@ -53,8 +54,7 @@ void move_piece(const Task& task, const Lanes& lanes, const Piece& piece, Packed
 void move_all(const Task& task, const Lanes& lanes) {
   Packed packed[kTemporaries] = {make_packed(task, lanes),
                                  task.route.piece_count > 1 ? make_packed(task, lanes) : Packed{}};
-  const Temporary unpack_from =
-      task.route.unpacks ? Temporary(lanes.dst, task.route.temporary_bytes) : Temporary();
+  const Temporary unpack_from = task.route.unpacks ? Temporary(lanes.dst, task.route.temporary_bytes) : Temporary();
   for (int64_t i = 0; i < task.route.piece_count; ++i) {
     move_piece(task, lanes, task.route.pieces.at(i), packed[i % kTemporaries], unpack_from);
   }

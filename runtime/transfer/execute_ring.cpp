@@ -1,5 +1,5 @@
-// Pageable memory, in pieces through the ring. The host moves runs in the order of its own memory, on all its threads, between
-// that memory and a slot; the device permutes. While the host fills or empties one slot, the others travel.
+// Pageable memory, in pieces through the ring. The host moves runs in the order of its own memory, on all its threads,
+// between that memory and a slot; the device permutes. While the host fills or empties one slot, the others travel.
 #include <array>
 #include <cstddef>
 #include <optional>
@@ -57,7 +57,9 @@ class Arrivals {
   bool empty() const noexcept { return count_ == 0; }
   bool full() const noexcept { return count_ == kSlots; }
 
-  void add(Arrival arrival) noexcept { at_[static_cast<size_t>((first_ + count_++) % kSlots)].emplace(std::move(arrival)); }
+  void add(Arrival arrival) noexcept {
+    at_[static_cast<size_t>((first_ + count_++) % kSlots)].emplace(std::move(arrival));
+  }
 
   void unload_oldest() {
     std::optional<Arrival>& oldest = at_[static_cast<size_t>(first_)];

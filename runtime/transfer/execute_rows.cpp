@@ -1,6 +1,6 @@
-// Memory that the host reaches through row pointers, in pieces through the ring: views of both sides, cut along their outermost
-// axes, that fit a slot. Where the host's side cannot be cut (a suboffset would become negative, an element is larger than a
-// slot), all of it is gathered into, or scattered from, memory of the host first.
+// Memory that the host reaches through row pointers, in pieces through the ring: views of both sides, cut along their
+// outermost axes, that fit a slot. Where the host's side cannot be cut (a suboffset would become negative, an element
+// is larger than a slot), all of it is gathered into, or scattered from, memory of the host first.
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -33,7 +33,8 @@ void each_piece(const Pair& pair, Visit&& visit) {
   const int64_t extent = pair.dst.shape()[0];
   const int64_t step = kSlotBytes / (bytes / extent);
   if (step == 0) {
-    for (int64_t i = 0; i < extent; ++i) each_piece(map(pair, [i](const BufferView& v) { return index(v, 0, i); }), visit);
+    for (int64_t i = 0; i < extent; ++i)
+      each_piece(map(pair, [i](const BufferView& v) { return index(v, 0, i); }), visit);
     return;
   }
   for (int64_t begin = 0; begin < extent; begin += step) {

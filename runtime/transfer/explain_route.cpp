@@ -25,7 +25,8 @@ struct Launches {
     const KernelChoice choice =
         choose_kernel(plan, address(dst, plan.dst_offset), address(src, plan.src_offset), block_by);
     count += choice.launches * times;
-    std::string text = choice.family == 0 ? "the driver's own copy" : "class " + std::string(1, choice.family) + ", " + choice.kernel;
+    std::string text =
+        choice.family == 0 ? "the driver's own copy" : "class " + std::string(1, choice.family) + ", " + choice.kernel;
     if (!choice.why.empty()) text += ": " + choice.why;
     if (!kernels.empty()) kernels += "; ";
     kernels += text;
@@ -55,7 +56,8 @@ Launches launches_of(const Route& route, const CopyPlan& plan, const BufferView&
   switch (route.path) {
     case Path::launch:
     case Path::zero_copy: result.add(plan, dst.buf(), src.buf(), 1, route.block_by); return result;
-    case Path::temporary: return legs_of(Pieces(plan, PackedLike::dst, Packing::dense, INT64_MAX), true, true, to, from);
+    case Path::temporary:
+      return legs_of(Pieces(plan, PackedLike::dst, Packing::dense, INT64_MAX), true, true, to, from);
     case Path::ring_rows: return {route.kernel_plans, "one a piece, unless it is one block"};
     default: return route.packs || route.unpacks ? legs_of(route.pieces, route.packs, route.unpacks, to, from) : result;
   }
@@ -72,10 +74,12 @@ const char* host_part(const Route& route, const BufferView& dst, const BufferVie
   switch (route.path) {
     case Path::nothing: return "nothing to do";
     case Path::host: return "copies by itself, after what is pending on both sides and on the stream";
-    case Path::ring: return route.to_host ? "empties the slots in the order of dst's memory, and waits for the last one"
-                                          : "fills the slots in the order of src's memory, and does not wait for the last one";
-    case Path::ring_rows: return route.to_host ? "follows row pointers, and waits for each piece"
-                                               : "follows row pointers, and does not wait for the last piece";
+    case Path::ring:
+      return route.to_host ? "empties the slots in the order of dst's memory, and waits for the last one"
+                           : "fills the slots in the order of src's memory, and does not wait for the last one";
+    case Path::ring_rows:
+      return route.to_host ? "follows row pointers, and waits for each piece"
+                           : "follows row pointers, and does not wait for the last piece";
     default: break;
   }
   const bool both = place_of(dst) != Place::device && place_of(src) != Place::device;
@@ -92,7 +96,8 @@ std::string head_line(const Route& route, bool rates_matter) {
 
 std::string memory_lines(const Route& route) {
   std::string text = "temporary: ";
-  text += route.temporary_bytes == 0 ? "none" : count_text(route.temporary_bytes, "byte") + " on each device that needs one";
+  text += route.temporary_bytes == 0 ? "none"
+                                     : count_text(route.temporary_bytes, "byte") + " on each device that needs one";
   if (route.pinned_bytes > 0) {
     text += "\npinned slots: " + count_text(route.pinned_bytes / kSlotBytes, "slot") + " of " +
             std::to_string(kSlotBytes) + " bytes, from a ring that all copies share";
@@ -100,9 +105,7 @@ std::string memory_lines(const Route& route) {
   return text + "\n";
 }
 
-bool host_takes_part(Path path) noexcept {
-  return path == Path::host || path == Path::ring || path == Path::ring_rows;
-}
+bool host_takes_part(Path path) noexcept { return path == Path::host || path == Path::ring || path == Path::ring_rows; }
 
 }  // namespace
 

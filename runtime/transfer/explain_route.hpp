@@ -7,8 +7,8 @@
 
 namespace strideport::transfer {
 
-/// The route that a copy on a stream takes, as far as can be said without a device, a line a fact. `plan` is that of these
-/// two views, of which one is memory of a driver.
+/// The route that a copy on a stream takes, as far as can be said without a device, a line a fact. `plan` is that of
+/// these two views, of which one is memory of a driver.
 /// Throws: as `plan_route`.
 struct RouteText {
   std::string head;  ///< "route: ..."

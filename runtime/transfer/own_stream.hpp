@@ -5,7 +5,8 @@
 
 namespace strideport::transfer {
 
-/// One of them, lent for a copy. Given back with work still queued on it: whoever borrows it next comes after that work.
+/// One of them, lent for a copy. Given back with work still queued on it: whoever borrows it next comes after that
+/// work.
 class OwnStream {
  public:
   /// Throws: DeviceError, std::bad_alloc.

@@ -1,7 +1,7 @@
 /// A copy in pieces that fit a slot of staging memory: boxes of the plan's dimensions, each packed on its way.
 ///
-/// A box is cut from one dimension; those outside of it are walked index by index, those inside are whole. Dimensions in
-/// which the source repeats (stride 0) come last and are not packed: they travel once.
+/// A box is cut from one dimension; those outside of it are walked index by index, those inside are whole. Dimensions
+/// in which the source repeats (stride 0) come last and are not packed: they travel once.
 #pragma once
 
 #include <cstdint>
@@ -75,12 +75,13 @@ class Pieces {
   int64_t src_offset_ = 0;
 };
 
-/// A normalised plan of dimensions between two addresses of first units. Units: dimensions as of CopyPlan, in any order and
-/// of any sign, those of dst without overlap. The result's offsets count from these addresses.
-[[nodiscard]] CopyPlan plan_between(const PlanDim* dims, int count, int unit, const void* dst, const void* src) noexcept;
+/// A normalised plan of dimensions between two addresses of first units. Units: dimensions as of CopyPlan, in any order
+/// and of any sign, those of dst without overlap. The result's offsets count from these addresses.
+[[nodiscard]] CopyPlan plan_between(const PlanDim* dims, int count, int unit, const void* dst,
+                                    const void* src) noexcept;
 
-/// The plan of one leg of a piece. Addresses: of the piece's first unit on the side that is no packed memory, and of its
-/// first packed byte.
+/// The plan of one leg of a piece. Addresses: of the piece's first unit on the side that is no packed memory, and of
+/// its first packed byte.
 [[nodiscard]] CopyPlan plan_leg(const Piece& piece, Leg leg, const void* dst, const void* src) noexcept;
 
 /// Bytes from the first to the last of that side.

@@ -1,4 +1,5 @@
-/// Slots of pinned memory through which pageable memory travels: a few a device, shared by all copies, taken at first use.
+/// Slots of pinned memory through which pageable memory travels: a few a device, shared by all copies, taken at first
+/// use.
 #pragma once
 
 #include <condition_variable>
@@ -19,7 +20,9 @@ class Ring {
   /// A slot of kSlotBytes, lent. On its end it goes back: after the work that uses it, if there is some.
   class Slot {
    public:
-    Slot(Slot&& other) noexcept : ring_(other.ring_), index_(other.index_), user_(other.user_) { other.ring_ = nullptr; }
+    Slot(Slot&& other) noexcept : ring_(other.ring_), index_(other.index_), user_(other.user_) {
+      other.ring_ = nullptr;
+    }
     Slot& operator=(Slot&&) = delete;
     ~Slot();
 
@@ -53,8 +56,8 @@ class Ring {
 
   explicit Ring(DeviceApi& api) noexcept : api_(api) {}
   bool is_over(const Completion& pending) noexcept;
-  int find_free();                // under the mutex; -1 where none is, or could be without waiting
-  int find_pending() noexcept;    // under the mutex; the one whose work was queued first, or -1
+  int find_free();              // under the mutex; -1 where none is, or could be without waiting
+  int find_pending() noexcept;  // under the mutex; the one whose work was queued first, or -1
   void give_back(int index, Completion pending, bool lost) noexcept;
 
   DeviceApi& api_;

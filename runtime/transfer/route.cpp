@@ -1,6 +1,6 @@
-// The choice of the way. What a device reaches by itself is the device's: one launch. Pinned memory is such memory too, but
-// behind a bus: there the choice is between the copy engines, which want long runs, and a kernel. Pageable memory goes through
-// the ring, in the order of the host's memory, so that the host moves runs and the device permutes.
+// The choice of the way. What a device reaches by itself is the device's: one launch. Pinned memory is such memory too,
+// but behind a bus: there the choice is between the copy engines, which want long runs, and a kernel. Pageable memory
+// goes through the ring, in the order of the host's memory, so that the host moves runs and the device permutes.
 #include "runtime/transfer/route.hpp"
 
 #include <algorithm>
@@ -72,7 +72,8 @@ bool is_pitched(const CopyPlan& plan) noexcept {
          rows.dst_stride <= kMaxPitch && rows.src_stride <= kMaxPitch;
 }
 
-// Bytes a second by copy engine over those by a kernel that reaches across the bus; the answer where nothing was measured.
+// Whether a copy engine moves `dma_bytes` sooner than a kernel moves the payload across the bus; `if_unknown` where
+// nothing was measured.
 bool dma_is_faster(const Question& q, bool to_host, int64_t dma_bytes, bool if_unknown) noexcept {
   const double dma = to_host ? q.rates.dma_to_host : q.rates.dma_to_device;
   const double kernel = to_host ? q.rates.zero_copy_to_host : q.rates.zero_copy_to_device;
@@ -132,8 +133,9 @@ Route with_pinned(const Question& q) noexcept {
     return by_driver(q, Path::batch, to_host, runs, "runs that are long enough for the copy engines");
   }
   if (span_pays(q, to_host)) {
-    return through_span(q, to_host, to_host ? "dst's memory has no gaps: packed on the device, then moved as a block"
-                                            : "src's bytes lie dense enough to be moved with their gaps");
+    return through_span(q, to_host,
+                        to_host ? "dst's memory has no gaps: packed on the device, then moved as a block"
+                                : "src's bytes lie dense enough to be moved with their gaps");
   }
   return by_zero_copy(q, to_host);
 }
@@ -166,8 +168,7 @@ Route with_pageable(const Question& q) {
   if (q.plan.strategy == Strategy::indirect) {
     return through_rows(q, result);
   }
-  result.pieces =
-      Pieces(q.plan, to_host ? PackedLike::dst : PackedLike::src, Packing::dense, kSlotBytes);
+  result.pieces = Pieces(q.plan, to_host ? PackedLike::dst : PackedLike::src, Packing::dense, kSlotBytes);
   result.packs = to_host && !leg_is_block(result.pieces, Leg::src_to_packed);
   result.unpacks = !to_host && !leg_is_block(result.pieces, Leg::packed_to_dst);
   result.piece_count = result.dmas = result.pieces.count();
@@ -237,7 +238,8 @@ Place place_of(const BufferView& view) noexcept {
 
 bool asks_for_rates(const CopyPlan& plan, const BufferView& dst, const BufferView& src) noexcept {
   const Place to = place_of(dst), from = place_of(src);
-  const bool pinned_pair = (to == Place::pinned && from == Place::device) || (to == Place::device && from == Place::pinned);
+  const bool pinned_pair =
+      (to == Place::pinned && from == Place::device) || (to == Place::device && from == Place::pinned);
   return pinned_pair && !is_memcpy(plan) && plan.strategy != Strategy::nothing && plan.strategy != Strategy::staged &&
          plan.strategy != Strategy::indirect && plan.bytes > kSmallBytes && !is_pitched(plan);
 }

@@ -19,15 +19,15 @@ inline constexpr int kSlots = 4;
 inline constexpr int64_t kTemporaryBytes = int64_t{32} << 20;
 
 enum class Path : uint8_t {
-  nothing,      ///< no element to move
-  host,         ///< the host copies by itself
-  launch,       ///< a device reaches both sides: one launch, or the driver's own copy
-  zero_copy,    ///< the same with pinned memory on one side
-  temporary,    ///< the same for sides that overlap: through a temporary on the device
-  dma,          ///< one block to or from pinned memory
-  pitched,      ///< rows with a pitch, one 2-D copy of the driver
-  batch,        ///< long runs, in batches of the driver's copies
-  span,         ///< the bytes of pinned memory from first to last, a piece at a time; a kernel on the device puts them in place
+  nothing,    ///< no element to move
+  host,       ///< the host copies by itself
+  launch,     ///< a device reaches both sides: one launch, or the driver's own copy
+  zero_copy,  ///< the same with pinned memory on one side
+  temporary,  ///< the same for sides that overlap: through a temporary on the device
+  dma,        ///< one block to or from pinned memory
+  pitched,    ///< rows with a pitch, one 2-D copy of the driver
+  batch,      ///< long runs, in batches of the driver's copies
+  span,         ///< pinned memory from its first byte to its last, a piece at a time; a kernel puts them in place
   ring,         ///< pageable memory, through slots of pinned memory
   ring_rows,    ///< the same where the host follows row pointers
   peer,         ///< one block to another device
@@ -48,18 +48,18 @@ struct Situation {
 struct Route {
   Path path = Path::nothing;
   const char* why = "";
-  bool to_host = false;      ///< of dma to ring_rows: the host's side is dst
-  Pieces pieces;             ///< span, ring, peer_packed
-  /// A kernel gathers the packed bytes from the device's src. If not, those of a piece are one block from the piece's first
-  /// unit on; so with the kernel that puts them in place.
+  bool to_host = false;  ///< of dma to ring_rows: the host's side is dst
+  Pieces pieces;         ///< span, ring, peer_packed
+  /// A kernel gathers the packed bytes from the device's src. If not, those of a piece are one block from the piece's
+  /// first unit on; so with the kernel that puts them in place.
   bool packs = false;
   bool unpacks = false;
   BlockBy block_by = BlockBy::driver;  ///< launch
-  int64_t run_bytes = 0;     ///< batch: of a run
-  int64_t bus_bytes = 0;     ///< between host and device, or devices
+  int64_t run_bytes = 0;               ///< batch: of a run
+  int64_t bus_bytes = 0;               ///< between host and device, or devices
   int64_t piece_count = 0;
-  int64_t dmas = 0;          ///< copies by the driver
-  int64_t kernel_plans = 0;  ///< times that DeviceApi::copy_strided is asked
+  int64_t dmas = 0;             ///< copies by the driver
+  int64_t kernel_plans = 0;     ///< times that DeviceApi::copy_strided is asked
   int64_t temporary_bytes = 0;  ///< on each device that needs one
   int64_t pinned_bytes = 0;     ///< slots of the ring that are in use at most
   bool host_waits = false;

@@ -60,8 +60,8 @@ void keep_in_graph(const WorkStream& work, const Side& side) {
   if (side.owner) work.api->retain_in_graph(work.device, work.stream, side.owner);
 }
 
-// A view may reach over two allocations: what lies between them is nobody's to read. Where the driver does not say, it is
-// one allocation.
+// A view may reach over two allocations: what lies between them is nobody's to read. Where the driver does not say, it
+// is one allocation.
 bool is_one_allocation(DeviceApi& api, const CopyPlan& plan, const BufferView& src) {
   const planning::Reach reach = planning::reach_of(plan);
   const auto first = reinterpret_cast<uintptr_t>(address(src.buf(), plan.src_offset));

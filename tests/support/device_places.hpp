@@ -1,5 +1,5 @@
-/// The places that a copy goes between, on the device that this run is about: with STRIDEPORT_SIMULATED_DEVICES the simulated
-/// one, else a GPU. Without either a test skips, or fails under STRIDEPORT_REQUIRE_GPU=1.
+/// The places that a copy goes between, on the device that this run is about: with STRIDEPORT_SIMULATED_DEVICES the
+/// simulated one, else a GPU. Without either a test skips, or fails under STRIDEPORT_REQUIRE_GPU=1.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -17,8 +17,8 @@ namespace strideport::testing {
 
 enum class PlaceKind : uint8_t { pageable, pinned, managed, device, other_device };
 
-inline constexpr PlaceKind kAllPlaces[] = {PlaceKind::pageable, PlaceKind::pinned, PlaceKind::managed, PlaceKind::device,
-                                           PlaceKind::other_device};
+inline constexpr PlaceKind kAllPlaces[] = {PlaceKind::pageable, PlaceKind::pinned, PlaceKind::managed,
+                                           PlaceKind::device, PlaceKind::other_device};
 
 inline bool on_simulated_device() {
   const char* const devices = std::getenv("STRIDEPORT_SIMULATED_DEVICES");
