@@ -19,14 +19,14 @@ inline constexpr int kSlots = 4;
 inline constexpr int64_t kTemporaryBytes = int64_t{32} << 20;
 
 enum class Path : uint8_t {
-  nothing,    ///< no element to move
-  host,       ///< the host copies by itself
-  launch,     ///< a device reaches both sides: one launch, or the driver's own copy
-  zero_copy,  ///< the same with pinned memory on one side
-  temporary,  ///< the same for sides that overlap: through a temporary on the device
-  dma,        ///< one block to or from pinned memory
-  pitched,    ///< rows with a pitch, one 2-D copy of the driver
-  batch,      ///< long runs, in batches of the driver's copies
+  nothing,      ///< no element to move
+  host,         ///< the host copies by itself
+  launch,       ///< a device reaches both sides: one launch, or the driver's own copy
+  zero_copy,    ///< the same with pinned memory on one side
+  temporary,    ///< the same for sides that overlap: through a temporary on the device
+  dma,          ///< one block to or from pinned memory
+  pitched,      ///< rows with a pitch, one 2-D copy of the driver
+  batch,        ///< long runs, in batches of the driver's copies
   span,         ///< pinned memory from its first byte to its last, a piece at a time; a kernel puts them in place
   ring,         ///< pageable memory, through slots of pinned memory
   ring_rows,    ///< the same where the host follows row pointers
