@@ -106,7 +106,8 @@ TEST_F(SimulatedCapture, ForksAndJoinsThroughEvents) {
   EXPECT_CU(CUDA_SUCCESS, cu.GraphLaunch(exec, stream));
   EXPECT_CU(CUDA_SUCCESS, cu.GraphLaunch(exec, other)) << "and not at the same time";
   Bytes wanted(64, 2);
-  for (const size_t from : {size_t{16}, size_t{48}}) std::fill_n(wanted.begin() + static_cast<ptrdiff_t>(from), 16, static_cast<unsigned char>(3));
+  for (const size_t from : {size_t{16}, size_t{48}})
+    std::fill_n(wanted.begin() + static_cast<ptrdiff_t>(from), 16, static_cast<unsigned char>(3));
   EXPECT_EQ(read(block, 64, other), wanted);
 }
 
@@ -162,11 +163,13 @@ TEST_F(SimulatedCapture, UnsafeCallsAreRefusedUnlessRelaxed) {
 
 TEST_F(SimulatedCapture, OtherThreadsAreConcernedByGlobalCaptures) {
   const auto elsewhere = [&] {
-    return std::async(std::launch::async, [&] {
-      cu.CtxSetCurrent(contexts[0]);
-      CUdeviceptr memory = 0;
-      return cu.MemAlloc(&memory, 8);
-    }).get();
+    return std::async(std::launch::async,
+                      [&] {
+                        cu.CtxSetCurrent(contexts[0]);
+                        CUdeviceptr memory = 0;
+                        return cu.MemAlloc(&memory, 8);
+                      })
+        .get();
   };
   expect_refused(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, false, elsewhere);
   expect_refused(CUDA_SUCCESS, true, elsewhere, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
@@ -306,7 +309,8 @@ TEST_F(SimulatedCapture, UserObjectsLiveAsLongAsAnyGraphOfThem) {
   Watched watched{&cu, {}};
   std::future<CUresult> destroyed = watched.destroyed.get_future();
   CUuserObject object = nullptr;
-  EXPECT_CU(CUDA_SUCCESS, cu.UserObjectCreate(&object, &watched, Watched::destroy, 1, CU_USER_OBJECT_NO_DESTRUCTOR_SYNC));
+  EXPECT_CU(CUDA_SUCCESS,
+            cu.UserObjectCreate(&object, &watched, Watched::destroy, 1, CU_USER_OBJECT_NO_DESTRUCTOR_SYNC));
   begin();
   CUgraph graph = nullptr;
   CUstreamCaptureStatus found = CU_STREAM_CAPTURE_STATUS_NONE;
@@ -325,7 +329,8 @@ TEST_F(SimulatedCapture, UserObjectsOfAFailedCaptureAreReleased) {
   std::future<CUresult> destroyed = watched.destroyed.get_future();
   CUuserObject object = nullptr;
   EXPECT_CU(CUDA_ERROR_INVALID_VALUE, cu.UserObjectCreate(&object, &watched, Watched::destroy, 1, 0));
-  EXPECT_CU(CUDA_SUCCESS, cu.UserObjectCreate(&object, &watched, Watched::destroy, 2, CU_USER_OBJECT_NO_DESTRUCTOR_SYNC));
+  EXPECT_CU(CUDA_SUCCESS,
+            cu.UserObjectCreate(&object, &watched, Watched::destroy, 2, CU_USER_OBJECT_NO_DESTRUCTOR_SYNC));
   begin();
   CUgraph graph = nullptr;
   CUstreamCaptureStatus found = CU_STREAM_CAPTURE_STATUS_NONE;
@@ -343,9 +348,11 @@ TEST_F(SimulatedCapture, AnExecutableGraphThatRunsKeepsItsObjects) {
   std::promise<void> go;
   std::future<void> gone = go.get_future();
   CUuserObject object = nullptr;
-  EXPECT_CU(CUDA_SUCCESS, cu.UserObjectCreate(&object, &watched, Watched::destroy, 1, CU_USER_OBJECT_NO_DESTRUCTOR_SYNC));
+  EXPECT_CU(CUDA_SUCCESS,
+            cu.UserObjectCreate(&object, &watched, Watched::destroy, 1, CU_USER_OBJECT_NO_DESTRUCTOR_SYNC));
   begin();
-  EXPECT_CU(CUDA_SUCCESS, cu.LaunchHostFunc(stream, [](void* data) { static_cast<std::future<void>*>(data)->wait(); }, &gone));
+  EXPECT_CU(CUDA_SUCCESS, cu.LaunchHostFunc(
+                              stream, [](void* data) { static_cast<std::future<void>*>(data)->wait(); }, &gone));
   const CUgraph graph = end();
   EXPECT_CU(CUDA_SUCCESS, cu.GraphRetainUserObject(graph, object, 1, CU_GRAPH_USER_OBJECT_MOVE));
   const CUgraphExec exec = instantiate(graph);

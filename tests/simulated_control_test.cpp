@@ -88,8 +88,9 @@ TEST_F(SimulatedControl, WhatIsAliveIsCounted) {
   const CUmemoryPool pool = make_pool();
   char own[8];
   EXPECT_CU(CUDA_SUCCESS, cu.MemHostRegister(own, 8, 0));
-  EXPECT_EQ(to_string(simulated::live()),
-            "1 device allocations, 1 pinned allocations, 1 registrations, 1 pools, 1 streams, 1 events, 2 retained contexts");
+  EXPECT_EQ(
+      to_string(simulated::live()),
+      "1 device allocations, 1 pinned allocations, 1 registrations, 1 pools, 1 streams, 1 events, 2 retained contexts");
   EXPECT_CU(CUDA_SUCCESS, cu.MemFree(memory));
   EXPECT_CU(CUDA_SUCCESS, cu.MemFreeHost(pinned));
   EXPECT_CU(CUDA_SUCCESS, cu.StreamDestroy(stream));

@@ -35,7 +35,8 @@ class SimulatedCopies : public testing::SimulatedDriver {
 class Held {
  public:
   Held(const driver::Driver& cu, CUstream stream) : opened_(open_.get_future()) {
-    cu.LaunchHostFunc(stream, [](void* self) { static_cast<Held*>(self)->opened_.wait(); }, this);
+    cu.LaunchHostFunc(
+        stream, [](void* self) { static_cast<Held*>(self)->opened_.wait(); }, this);
   }
   void let_go() { open_.set_value(); }
 
@@ -53,8 +54,12 @@ TEST_F(SimulatedCopies, GoBetweenAllKindsOfMemory) {
   Bytes registered(64);
   EXPECT_CU(CUDA_SUCCESS, cu.MemHostRegister(registered.data(), 64, 0));
   Bytes pageable(64);
-  const std::vector<CUdeviceptr> places = {allocate(64), elsewhere, managed, address_of(allocate_pinned<char>(64)),
-                                           address_of(registered.data()), address_of(pageable.data())};
+  const std::vector<CUdeviceptr> places = {allocate(64),
+                                           elsewhere,
+                                           managed,
+                                           address_of(allocate_pinned<char>(64)),
+                                           address_of(registered.data()),
+                                           address_of(pageable.data())};
   unsigned char first = 1;
   for (const CUdeviceptr src : places) {
     for (const CUdeviceptr dst : places) {
@@ -173,7 +178,8 @@ TEST_F(SimulatedCopies, PitchesMustHoldTheirRows) {
            {size_t{1} << 31, 8, 8, 1, CUDA_ERROR_INVALID_VALUE},  // beyond CU_DEVICE_ATTRIBUTE_MAX_PITCH
        }) {
     const CUDA_MEMCPY2D copy = pitched(block, dst_pitch, other, src_pitch, width, rows);
-    EXPECT_CU(expected, cu.Memcpy2DAsync(&copy, stream)) << dst_pitch << " " << src_pitch << " " << width << " " << rows;
+    EXPECT_CU(expected, cu.Memcpy2DAsync(&copy, stream))
+        << dst_pitch << " " << src_pitch << " " << width << " " << rows;
   }
   CUDA_MEMCPY2D array = pitched(block, 8, other, 8, 8, 1);
   array.srcMemoryType = CU_MEMORYTYPE_ARRAY;
@@ -201,10 +207,11 @@ class SimulatedBatches : public SimulatedCopies {
     attributes.src_access_order = order;
     size_t start = 0;
     if (cu.MemcpyBatchAsync_13000 != nullptr) {
-      return cu.MemcpyBatchAsync_13000(dsts.data(), srcs.data(), sizes.data(), sizes.size(), &attributes, &start, 1, on);
+      return cu.MemcpyBatchAsync_13000(dsts.data(), srcs.data(), sizes.data(), sizes.size(), &attributes, &start, 1,
+                                       on);
     }
-    return cu.MemcpyBatchAsync_12080(dsts.data(), srcs.data(), sizes.data(), sizes.size(), &attributes, &start, 1, failed,
-                                     on);
+    return cu.MemcpyBatchAsync_12080(dsts.data(), srcs.data(), sizes.data(), sizes.size(), &attributes, &start, 1,
+                                     failed, on);
   }
 };
 
@@ -219,8 +226,9 @@ TEST_F(SimulatedBatches, CopyAllOfTheirParts) {
     std::iota(pinned, pinned + 64, static_cast<unsigned char>(1));
     EXPECT_CU(CUDA_SUCCESS, cu.MemsetD8Async(block, 0, 64, stream));
     size_t failed = 7;
-    EXPECT_CU(CUDA_SUCCESS, batch({block, block + 32, block + 60}, {address_of(pinned + 10), address_of(pinned), address_of(pinned + 63)},
-                                  {20, 10, 1}, stream, &failed));
+    EXPECT_CU(CUDA_SUCCESS, batch({block, block + 32, block + 60},
+                                  {address_of(pinned + 10), address_of(pinned), address_of(pinned + 63)}, {20, 10, 1},
+                                  stream, &failed));
     Bytes expected(64, 0);
     std::memcpy(&expected[0], pinned + 10, 20);
     std::memcpy(&expected[32], pinned, 10);

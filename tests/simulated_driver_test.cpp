@@ -1,4 +1,5 @@
-// Initialisation, devices, contexts and forks of the simulated driver. The oracle is the documentation of the CUDA driver API.
+// Initialisation, devices, contexts and forks of the simulated driver. The oracle is the documentation of the CUDA
+// driver API.
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>

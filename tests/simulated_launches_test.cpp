@@ -59,7 +59,8 @@ class SimulatedLaunches : public testing::SimulatedDriver {
 };
 
 TEST_F(SimulatedLaunches, RunTheProgramOfTheKernelsName) {
-  for (const auto machine : {kernels::MachineKind::fast, kernels::MachineKind::checking, kernels::MachineKind::counting}) {
+  for (const auto machine :
+       {kernels::MachineKind::fast, kernels::MachineKind::checking, kernels::MachineKind::counting}) {
     simulated::Options wanted = two_devices();
     wanted.machine = machine;
     start(wanted);
@@ -93,9 +94,11 @@ TEST_F(SimulatedLaunches, TakeParametersEitherWay) {
   kernels::Launch launch = transpose(dst, src, 8, 8);
   const CUfunction function = function_of(launch);
   size_t bytes = launch.params_bytes;
-  void* extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, launch.params, CU_LAUNCH_PARAM_BUFFER_SIZE, &bytes, CU_LAUNCH_PARAM_END};
+  void* extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, launch.params, CU_LAUNCH_PARAM_BUFFER_SIZE, &bytes,
+                   CU_LAUNCH_PARAM_END};
   const auto grid = static_cast<unsigned int>(launch.grid);
-  EXPECT_CU(CUDA_SUCCESS, cu.LaunchKernel(function, grid, 1, 1, launch.threads, 1, 1, launch.shared_bytes, stream, nullptr, extra));
+  EXPECT_CU(CUDA_SUCCESS,
+            cu.LaunchKernel(function, grid, 1, 1, launch.threads, 1, 1, launch.shared_bytes, stream, nullptr, extra));
   EXPECT_EQ(read(dst, 4 * 64, stream), Bytes(4 * 64, 5));
   bytes -= 1;
   EXPECT_CU(CUDA_ERROR_INVALID_VALUE,

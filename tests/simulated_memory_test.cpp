@@ -1,4 +1,5 @@
-// Memory of the simulated driver: device, pinned, registered, managed; what its addresses are, and what becomes of them.
+// Memory of the simulated driver: device, pinned, registered, managed; what its addresses are, and what becomes of
+// them.
 
 #include <gtest/gtest.h>
 
@@ -27,8 +28,8 @@ struct Attributes {
 };
 
 CUresult ask(const driver::Driver& cu, CUdeviceptr address, Attributes& answer) {
-  CUpointer_attribute names[] = {CU_POINTER_ATTRIBUTE_CONTEXT,        CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
-                                 CU_POINTER_ATTRIBUTE_IS_MANAGED,     CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL,
+  CUpointer_attribute names[] = {CU_POINTER_ATTRIBUTE_CONTEXT,          CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
+                                 CU_POINTER_ATTRIBUTE_IS_MANAGED,       CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL,
                                  CU_POINTER_ATTRIBUTE_RANGE_START_ADDR, CU_POINTER_ATTRIBUTE_RANGE_SIZE};
   void* data[] = {&answer.context, &answer.type, &answer.managed, &answer.device, &answer.begin, &answer.bytes};
   return cu.PointerGetAttributes(6, names, data, address);
@@ -96,7 +97,8 @@ TEST_F(SimulatedMemory, HolesAreMergedAgain) {
   start(small);
   std::vector<CUdeviceptr> blocks;
   for (int i = 0; i < 10; ++i) blocks.push_back(allocate(100 << 10));
-  for (const int i : {1, 7, 0, 3, 2, 9, 5, 4, 8, 6}) EXPECT_CU(CUDA_SUCCESS, cu.MemFree(blocks[static_cast<size_t>(i)]));
+  for (const int i : {1, 7, 0, 3, 2, 9, 5, 4, 8, 6})
+    EXPECT_CU(CUDA_SUCCESS, cu.MemFree(blocks[static_cast<size_t>(i)]));
   allocate(1000 << 10);
 }
 
@@ -125,7 +127,8 @@ TEST_F(SimulatedMemory, FreeingWaitsForWhatUsesIt) {
   const CUstream stream = make_stream();
   std::promise<void> go;
   std::future<void> gone = go.get_future();
-  EXPECT_CU(CUDA_SUCCESS, cu.LaunchHostFunc(stream, [](void* data) { static_cast<std::future<void>*>(data)->wait(); }, &gone));
+  EXPECT_CU(CUDA_SUCCESS, cu.LaunchHostFunc(
+                              stream, [](void* data) { static_cast<std::future<void>*>(data)->wait(); }, &gone));
   EXPECT_CU(CUDA_SUCCESS, cu.MemsetD8Async(block, 1, 16, stream));
   std::future<CUresult> freed = std::async(std::launch::async, [&] {
     cu.CtxSetCurrent(contexts[0]);

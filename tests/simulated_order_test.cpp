@@ -1,5 +1,6 @@
-// What ThreadSanitizer makes of the simulated driver: an order that the driver promises is one, and where a caller forgot to
-// ask for one there is a data race, although the driver has but one mutex. Built with it, this counts its reports.
+// What ThreadSanitizer makes of the simulated driver: an order that the driver promises is one, and where a caller
+// forgot to ask for one there is a data race, although the driver has but one mutex. Built with it, this counts its
+// reports.
 
 #include <gtest/gtest.h>
 

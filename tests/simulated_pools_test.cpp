@@ -36,7 +36,8 @@ class SimulatedPools : public testing::SimulatedDriver {
   }
   void hold(CUstream on) {
     gone = go.get_future();
-    cu.LaunchHostFunc(on, [](void* data) { static_cast<std::future<void>*>(data)->wait(); }, &gone);
+    cu.LaunchHostFunc(
+        on, [](void* data) { static_cast<std::future<void>*>(data)->wait(); }, &gone);
   }
 
   CUstream stream = nullptr;

@@ -20,7 +20,8 @@ using testing::address_of;
 class Gate {
  public:
   explicit Gate(const driver::Driver& cu, CUstream stream) : opened_(open_.get_future()) {
-    EXPECT_CU(CUDA_SUCCESS, cu.LaunchHostFunc(stream, [](void* gate) { static_cast<Gate*>(gate)->opened_.wait(); }, this));
+    EXPECT_CU(CUDA_SUCCESS, cu.LaunchHostFunc(
+                                stream, [](void* gate) { static_cast<Gate*>(gate)->opened_.wait(); }, this));
   }
   void open() { open_.set_value(); }
 

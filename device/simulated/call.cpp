@@ -25,10 +25,8 @@ bool gives_back(FunctionId function) noexcept {
     case FunctionId::UserObjectRelease:
     case FunctionId::LibraryUnload:
     case FunctionId::GraphExecDestroy:
-    case FunctionId::GraphDestroy:
-      return true;
-    default:
-      return false;
+    case FunctionId::GraphDestroy: return true;
+    default: return false;
   }
 }
 

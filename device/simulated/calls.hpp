@@ -1,5 +1,5 @@
-/// The bodies of the driver's functions, with the names that the driver gives them: each takes the call and then what the
-/// function takes. calls_*.cpp has them, by subject.
+/// The bodies of the driver's functions, with the names that the driver gives them: each takes the call and then what
+/// the function takes. calls_*.cpp has them, by subject.
 #pragma once
 
 #include "device/driver/driver.hpp"

@@ -1,7 +1,8 @@
 // Stream capture.
 //
-// A stream that captures queues nothing: each piece of work becomes a node, which depends on the stream's frontier, and is the
-// frontier from then on. An event recorded there remembers the frontier; a stream that waits for it joins the capture.
+// A stream that captures queues nothing: each piece of work becomes a node, which depends on the stream's frontier, and
+// is the frontier from then on. An event recorded there remembers the frontier; a stream that waits for it joins the
+// capture.
 
 #include <algorithm>
 #include <set>

@@ -1,8 +1,8 @@
 // Copies and fills.
 //
-// Memory that the driver does not know is pageable. As the documentation has it, a copy from such memory has read it when the
-// call returns, a copy to it is done when the call returns, and so is one between two host sides. In a capture nothing is
-// read before the graph runs.
+// Memory that the driver does not know is pageable. As the documentation has it, a copy from such memory has read it
+// when the call returns, a copy to it is done when the call returns, and so is one between two host sides. In a capture
+// nothing is read before the graph runs.
 
 #include <algorithm>
 #include <cstring>
@@ -177,7 +177,8 @@ CUresult MemsetD8Async(Call& call, CUdeviceptr dst, unsigned char value, size_t 
   if (bytes == 0) return CUDA_SUCCESS;
   require(place_of(call.state, dst, bytes) != Place::pageable);
   Context* const context = stream->context;
-  call.submit(*stream, [&driver = call.state, context, dst, value, bytes] { fill(driver, *context, dst, value, bytes); });
+  call.submit(*stream,
+              [&driver = call.state, context, dst, value, bytes] { fill(driver, *context, dst, value, bytes); });
   return CUDA_SUCCESS;
 }
 

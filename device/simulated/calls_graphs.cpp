@@ -20,8 +20,8 @@ std::shared_ptr<Graph> graph_of(State& state, CUgraph handle) {
   refuse(CUDA_ERROR_INVALID_VALUE);
 }
 
-// Branches run beside each other: a node follows its first dependency in its queue if it is the first to do so; else it gets a
-// queue of its own.
+// Branches run beside each other: a node follows its first dependency in its queue if it is the first to do so; else it
+// gets a queue of its own.
 class Placing {
  public:
   Placing(Call& call, Exec& exec, Stream& stream) : call_(call), exec_(exec), stream_(stream) {}
@@ -154,7 +154,8 @@ CUresult UserObjectRelease(Call& call, CUuserObject object, unsigned int count) 
   return CUDA_SUCCESS;
 }
 
-CUresult GraphRetainUserObject(Call& call, CUgraph handle, CUuserObject object, unsigned int count, unsigned int flags) {
+CUresult GraphRetainUserObject(Call& call, CUgraph handle, CUuserObject object, unsigned int count,
+                               unsigned int flags) {
   const std::shared_ptr<Graph> graph = graph_of(call.state, handle);
   const auto found = call.state.user_objects.find(object);
   require(count > 0 && (flags & ~static_cast<unsigned int>(CU_GRAPH_USER_OBJECT_MOVE)) == 0);

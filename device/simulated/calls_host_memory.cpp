@@ -29,8 +29,7 @@ Allocation host_allocation(Call& call, void* memory, size_t bytes, Kind kind) {
 CUresult MemHostAlloc(Call& call, void** memory, size_t bytes, unsigned int flags) {
   call.context();
   require(memory != nullptr);
-  constexpr unsigned int kFlags =
-      CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP | CU_MEMHOSTALLOC_WRITECOMBINED;
+  constexpr unsigned int kFlags = CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP | CU_MEMHOSTALLOC_WRITECOMBINED;
   require((flags & ~kFlags) == 0);
   call.forbid_while_capturing();
   *memory = nullptr;

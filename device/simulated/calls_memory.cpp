@@ -40,9 +40,7 @@ bool answer_attribute(const State& state, CUpointer_attribute attribute, const A
     case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
       answer<CUmemorytype>(data, found != nullptr ? memory_type(*found) : CUmemorytype{});
       return true;
-    case CU_POINTER_ATTRIBUTE_DEVICE_POINTER:
-      answer<CUdeviceptr>(data, found != nullptr ? address : 0);
-      return true;
+    case CU_POINTER_ATTRIBUTE_DEVICE_POINTER: answer<CUdeviceptr>(data, found != nullptr ? address : 0); return true;
     case CU_POINTER_ATTRIBUTE_HOST_POINTER:
       answer<void*>(data, found != nullptr && host ? as_pointer(address) : nullptr);
       return true;
@@ -52,18 +50,12 @@ bool answer_attribute(const State& state, CUpointer_attribute attribute, const A
     case CU_POINTER_ATTRIBUTE_IS_MANAGED:
       answer<unsigned int>(data, found != nullptr && found->kind == Kind::managed ? 1 : 0);
       return true;
-    case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
-      answer<int>(data, found != nullptr ? found->device : -2);
-      return true;
+    case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL: answer<int>(data, found != nullptr ? found->device : -2); return true;
     case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR:
       answer<void*>(data, found != nullptr ? as_pointer(found->begin) : nullptr);
       return true;
-    case CU_POINTER_ATTRIBUTE_RANGE_SIZE:
-      answer<size_t>(data, found != nullptr ? found->bytes : 0);
-      return true;
-    case CU_POINTER_ATTRIBUTE_MAPPED:
-      answer<unsigned int>(data, found != nullptr ? 1 : 0);
-      return true;
+    case CU_POINTER_ATTRIBUTE_RANGE_SIZE: answer<size_t>(data, found != nullptr ? found->bytes : 0); return true;
+    case CU_POINTER_ATTRIBUTE_MAPPED: answer<unsigned int>(data, found != nullptr ? 1 : 0); return true;
     case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
       answer<unsigned int>(data, found != nullptr && found->kind == Kind::device ? 1 : 0);
       return true;
@@ -72,11 +64,8 @@ bool answer_attribute(const State& state, CUpointer_attribute attribute, const A
       return true;
     case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS:
     case CU_POINTER_ATTRIBUTE_ALLOWED_HANDLE_TYPES:
-    case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE:
-      answer<unsigned int>(data, 0);
-      return true;
-    default:
-      return false;
+    case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE: answer<unsigned int>(data, 0); return true;
+    default: return false;
   }
 }
 

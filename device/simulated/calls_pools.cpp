@@ -1,8 +1,8 @@
 // Stream-ordered memory.
 //
 // An allocation is known to callers at once, and present when its stream comes to it; a free is the reverse. What was
-// freed stays with the pool: the freeing stream may have it again at once, others when the free is done. Above its release
-// threshold the pool gives memory back when a host waits.
+// freed stays with the pool: the freeing stream may have it again at once, others when the free is done. Above its
+// release threshold the pool gives memory back when a host waits.
 
 #include <algorithm>
 #include <cstring>
@@ -208,7 +208,8 @@ CUresult MemPoolTrimTo(Call& call, CUmemoryPool handle, size_t keep_bytes) {
   return CUDA_SUCCESS;
 }
 
-CUresult MemAllocFromPoolAsync(Call& call, CUdeviceptr* address, size_t bytes, CUmemoryPool handle, CUstream stream_handle) {
+CUresult MemAllocFromPoolAsync(Call& call, CUdeviceptr* address, size_t bytes, CUmemoryPool handle,
+                               CUstream stream_handle) {
   const StreamPtr stream = call.stream(stream_handle);
   Pool& pool = call.pool(handle);
   require(address != nullptr && bytes > 0);
@@ -224,7 +225,8 @@ CUresult MemAllocFromPoolAsync(Call& call, CUdeviceptr* address, size_t bytes, C
   *address = taken.begin;
   std::vector<OpPtr> after;
   if (taken.freed != nullptr) after.push_back(taken.freed);
-  call.submit(*stream, [&driver = call.state, made] { arrive(driver, made); }, std::move(after));
+  call.submit(
+      *stream, [&driver = call.state, made] { arrive(driver, made); }, std::move(after));
   return CUDA_SUCCESS;
 }
 

@@ -41,17 +41,15 @@ FunctionId function_of(std::string_view name) {
 
 void inject(std::optional<FunctionId> function, uint64_t nth, CUresult error, bool sticky) {
   if (nth == 0) throw std::invalid_argument("calls are counted from 1");
-  with_driver([&](State& driver, Lock&) {
-    driver.injected.push_back({function, nth, error, sticky});
-  });
+  with_driver([&](State& driver, Lock&) { driver.injected.push_back({function, nth, error, sticky}); });
 }
 
 }  // namespace
 
 Options options_from_environment() {
   Options wanted;
-  wanted.devices = static_cast<int>(std::min<uint64_t>(number_from_environment("STRIDEPORT_SIMULATED_DEVICES"),
-                                                       State::kMaxDevices));
+  wanted.devices =
+      static_cast<int>(std::min<uint64_t>(number_from_environment("STRIDEPORT_SIMULATED_DEVICES"), State::kMaxDevices));
   wanted.seed = number_from_environment("STRIDEPORT_SIMULATED_SEED");
   wanted.machine = machine_from_environment();
   return wanted;

@@ -22,12 +22,12 @@ enum class Batch : uint8_t { none, v12080, v13000 };  ///< which cuMemcpyBatchAs
 enum class UnknownPointers : uint8_t { zeros, invalid_context_without_context };
 
 struct Options {
-  int devices = 0;                          ///< 0 to 8
-  uint64_t seed = 0;                        ///< 0: streams run freely; else one piece of work at a time, in a drawn order
-  uint64_t capacity_bytes = 0;              ///< of each device; 0: 8 GiB for all of them together
-  bool pools = true;                        ///< CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED
-  bool peer_access = true;                  ///< between any two devices
-  bool concurrent_managed = true;           ///< CU_DEVICE_ATTRIBUTE_CONCURRENT_MANAGED_ACCESS
+  int devices = 0;                 ///< 0 to 8
+  uint64_t seed = 0;               ///< 0: streams run freely; else one piece of work at a time, in a drawn order
+  uint64_t capacity_bytes = 0;     ///< of each device; 0: 8 GiB for all of them together
+  bool pools = true;               ///< CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED
+  bool peer_access = true;         ///< between any two devices
+  bool concurrent_managed = true;  ///< CU_DEVICE_ATTRIBUTE_CONCURRENT_MANAGED_ACCESS
   Batch batch = Batch::v12080;
   int driver_version = 12080;
   UnknownPointers unknown_pointers = UnknownPointers::zeros;
@@ -77,13 +77,13 @@ struct Live {
   int64_t registrations = 0;
   int64_t managed_allocations = 0;
   int64_t pools = 0;
-  int64_t streams = 0;             ///< created, not destroyed; default streams do not count
+  int64_t streams = 0;  ///< created, not destroyed; default streams do not count
   int64_t events = 0;
   int64_t graphs = 0;
   int64_t graph_execs = 0;
-  int64_t user_objects = 0;        ///< whose destructor has not run
+  int64_t user_objects = 0;  ///< whose destructor has not run
   int64_t libraries = 0;
-  int64_t retained_contexts = 0;   ///< retains without a release
+  int64_t retained_contexts = 0;  ///< retains without a release
 
   friend bool operator==(const Live&, const Live&) = default;
 };

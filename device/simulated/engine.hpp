@@ -1,13 +1,13 @@
 /// Streams as threads: what is queued, what it waits for, and who runs when.
 ///
-/// A stream is a queue with a thread of its own, begun with the first work. Work runs when it is at the head of its queue and
-/// all that it depends on elsewhere is done. All of this is guarded by the driver's one mutex and hidden from
-/// ThreadSanitizer; the work itself is not, and the orders that hold are published (quiet.hpp): from whoever queues to the
-/// work, from the work to what depends on it, and to whoever waited for it.
+/// A stream is a queue with a thread of its own, begun with the first work. Work runs when it is at the head of its
+/// queue and all that it depends on elsewhere is done. All of this is guarded by the driver's one mutex and hidden from
+/// ThreadSanitizer; the work itself is not, and the orders that hold are published (quiet.hpp): from whoever queues to
+/// the work, from the work to what depends on it, and to whoever waited for it.
 ///
-/// With a seed, one piece of work runs at a time, drawn among those that could, and nothing runs of its own accord: each call
-/// that queues lets none to two pieces go first, and a host that waits lets all go. So one host thread meets the same order
-/// with the same seed. Only where nobody waits in the driver for a while does the work go on by itself.
+/// With a seed, one piece of work runs at a time, drawn among those that could, and nothing runs of its own accord:
+/// each call that queues lets none to two pieces go first, and a host that waits lets all go. So one host thread meets
+/// the same order with the same seed. Only where nobody waits in the driver for a while does the work go on by itself.
 #pragma once
 
 #include <chrono>
@@ -49,7 +49,7 @@ struct Queue : std::enable_shared_from_this<Queue> {
   OpPtr last;             ///< the last queued, done or not: its order is still to be had; null if none was
   std::condition_variable wake;
   bool has_thread = false;
-  bool closed = false;    ///< the thread ends once nothing is left
+  bool closed = false;  ///< the thread ends once nothing is left
 };
 using QueuePtr = std::shared_ptr<Queue>;
 
@@ -71,14 +71,16 @@ class Engine {
   void let_some_run(Lock& lock);
   [[nodiscard]] static bool is_done(const Queue& queue) noexcept { return queue.last == nullptr || queue.last->done; }
 
-  /// Blocks the host, not at all where the work is done; either way its order is the caller's from then on. Null is fine.
+  /// Blocks the host, not at all where the work is done; either way its order is the caller's from then on. Null is
+  /// fine.
   void wait(Lock& lock, const OpPtr& op);
   /// After `op->done` was seen and is answered to the caller.
   static void take_order(const OpPtr& op) noexcept;
 
   void set_seed(uint64_t seed);
   uint64_t draw() { return random_(); }
-  /// Waits until every thread has left; all that they did is before what the caller does then. All queues must be closed and abandoned.
+  /// Waits until every thread has left; all that they did is before what the caller does then. All queues must be
+  /// closed and abandoned.
   void wait_for_threads(Lock& lock);
   void wait_while_running(Lock& lock, const Queue& queue);
 
@@ -91,7 +93,7 @@ class Engine {
   OpPtr choose();
   void keep_going();
 
-  std::condition_variable changed_;  // something is done, or a thread has left
+  std::condition_variable changed_;    // something is done, or a thread has left
   std::map<uint64_t, QueuePtr> busy_;  // queues with work, in the order in which they were made
   std::mt19937_64 random_;
   uint64_t next_number_ = 1;

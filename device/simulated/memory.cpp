@@ -19,8 +19,8 @@ constexpr size_t kSparse = size_t{64} << 20;
 constexpr size_t kPage = 4096;
 
 // Whoever gets memory gets it after whoever gave it back, on whatever thread or stream: the driver sees to that, and
-// ThreadSanitizer is told. The keys are addresses in the memory: one every kAlignment bytes for blocks of up to kFine bytes,
-// one every kFine bytes for larger ones, so that neighbours do not order each other.
+// ThreadSanitizer is told. The keys are addresses in the memory: one every kAlignment bytes for blocks of up to kFine
+// bytes, one every kFine bytes for larger ones, so that neighbours do not order each other.
 constexpr size_t kFine = size_t{1} << 20;
 
 template <class F>

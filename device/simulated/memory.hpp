@@ -1,5 +1,5 @@
-/// The memory of the simulated devices: one window of addresses without access rights, which are what callers get, and the
-/// bytes themselves `to_host()` further on. Behind each allocation lies a guard, looked at when it is freed.
+/// The memory of the simulated devices: one window of addresses without access rights, which are what callers get, and
+/// the bytes themselves `to_host()` further on. Behind each allocation lies a guard, looked at when it is freed.
 ///
 /// Bookkeeping only: what fills memory is asked for apart (`poison`), since it has a place in stream order.
 /// Not synchronised; the driver's mutex guards it.
@@ -21,9 +21,9 @@ struct Allocation {
   size_t bytes = 0;
   Kind kind = Kind::device;
   int device = 0;
-  uint64_t id = 0;               ///< never reused
-  CUmemoryPool pool = nullptr;   ///< of kind pool
-  bool portable = false;         ///< of kind pinned and registered
+  uint64_t id = 0;              ///< never reused
+  CUmemoryPool pool = nullptr;  ///< of kind pool
+  bool portable = false;        ///< of kind pinned and registered
   bool mapped = false;
 
   uintptr_t end() const noexcept { return begin + bytes; }

@@ -49,7 +49,7 @@ using StreamPtr = std::shared_ptr<Stream>;
 struct Event {
   Context* context = nullptr;
   bool timed = true;
-  OpPtr recorded;  ///< null: never
+  OpPtr recorded;                    ///< null: never
   std::shared_ptr<Capture> capture;  ///< where the last record was captured
   std::vector<size_t> frontier;
 };

@@ -1,9 +1,10 @@
 /// What ThreadSanitizer is told of the simulated driver.
 ///
-/// A GPU's driver synchronises host threads and streams only where its documentation says so. This one has a mutex, which
-/// would order everything with everything in ThreadSanitizer's eyes, and hide that a caller forgot to wait. So the driver
-/// does its bookkeeping in a `Quiet` scope, in which the tool looks away, and states each order that a caller may rely on by
-/// `publish` and `receive` on a common key. Without the tool all of this is nothing, and the mutex is what orders.
+/// A GPU's driver synchronises host threads and streams only where its documentation says so. This one has a mutex,
+/// which would order everything with everything in ThreadSanitizer's eyes, and hide that a caller forgot to wait. So
+/// the driver does its bookkeeping in a `Quiet` scope, in which the tool looks away, and states each order that a
+/// caller may rely on by `publish` and `receive` on a common key. Without the tool all of this is nothing, and the
+/// mutex is what orders.
 #pragma once
 
 #if defined(__has_feature)

@@ -243,12 +243,15 @@ void State::release_user_object(CUuserObject handle, uint64_t count) {
   object->references -= std::min(count, object->references);
   if (object->references > 0) return;
   if (destructors == nullptr) destructors = engine.make_queue();
-  engine.push(*destructors, [this, handle, object] {
-    object->destroy(object->data);
-    const Quiet quiet;
-    const Lock lock(engine.mutex);
-    user_objects.erase(handle);
-  }, {}, true);
+  engine.push(
+      *destructors,
+      [this, handle, object] {
+        object->destroy(object->data);
+        const Quiet quiet;
+        const Lock lock(engine.mutex);
+        user_objects.erase(handle);
+      },
+      {}, true);
 }
 
 void State::drop_user_objects(Graph& graph) {

@@ -62,7 +62,7 @@ struct State {
   std::unique_ptr<Memory> memory;
   std::array<Context, kMaxDevices> contexts;
   std::map<CUstream, StreamPtr> streams;
-  std::vector<StreamPtr> leaving;    // destroyed; work may be left
+  std::vector<StreamPtr> leaving;  // destroyed; work may be left
   std::map<CUevent, std::shared_ptr<Event>> events;
   std::map<CUmemoryPool, PoolPtr> pools;
   std::map<CUlibrary, std::shared_ptr<Library>> libraries;

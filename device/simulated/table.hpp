@@ -15,8 +15,8 @@
 
 namespace strideport::simulated {
 
-/// The table, with cuInit called. Not usable, and saying why, where there is no simulated device. What this returns stays
-/// valid for good; after `restart` (control.hpp) ask again.
+/// The table, with cuInit called. Not usable, and saying why, where there is no simulated device. What this returns
+/// stays valid for good; after `restart` (control.hpp) ask again.
 [[nodiscard]] const driver::Loaded& table();
 
 }  // namespace strideport::simulated
