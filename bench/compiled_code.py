@@ -87,9 +87,9 @@ class KernelCode:
 
     @property
     def unit(self) -> int:
-        """Bytes of the unit that the name states; 4 where it states none (strideport_rows_2 takes two vectors)."""
-        match = re.match(r"strideport_(?!rows_)[a-z_]*?_(1|2|4|8|16)(?:_|$)", self.name)
-        return int(match.group(1)) if match else 4
+        """Bytes of the unit, the last number of the name; 4 where it states none (strideport_rows_2 takes two vectors)."""
+        numbers = re.findall(r"_(\d+)", self.name)
+        return int(numbers[-1]) if numbers and not self.name.startswith("strideport_rows_") else 4
 
     def main_path(self) -> MainPath:
         return find_main_path(self.instructions)

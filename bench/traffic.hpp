@@ -121,9 +121,11 @@ struct Simulated {
   kernels::Traffic traffic;
 };
 
-/// Runs the kernel that the library chooses; only the first `blocks` of its grid where that is given.
+/// Runs the kernel that the library chooses, once `adjust` has had its launch.
 /// Throws: std::runtime_error for a fault.
-inline Simulated simulate_copy(const NamedLayout& layout, const Arena& dst, const Arena& src, uint64_t blocks = 0) {
+inline Simulated simulate_copy(
+    const NamedLayout& layout, const Arena& dst, const Arena& src,
+    const std::function<void(kernels::Launch&)>& adjust = [](kernels::Launch&) {}) {
   struct TwoArenas final : kernels::DeviceMemory {
     MemoryRange ranges[2];
     MemoryRange allocation_of(uintptr_t address) const override {
@@ -139,7 +141,7 @@ inline Simulated simulate_copy(const NamedLayout& layout, const Arena& dst, cons
       plan_copy(view_of(layout, layout.dst_strides, dst.origin()), view_of(layout, layout.src_strides, src.origin()));
   Simulated result;
   result.launch = kernels::prepare(plan, dst.origin() + plan.dst_offset, src.origin() + plan.src_offset);
-  if (blocks != 0) result.launch.grid = std::min(result.launch.grid, blocks);
+  adjust(result.launch);
   const kernels::Simulation run = kernels::simulate(result.launch, kernels::MachineKind::counting, &memory);
   if (!run.fault.empty()) throw std::runtime_error(layout.name + ": " + run.fault);
   result.traffic = run.traffic;

@@ -10,12 +10,12 @@
 
 namespace strideport::bench {
 
-constexpr int64_t kMostElements = 300'000;
-constexpr int kDraws = 4000;
+constexpr int64_t kMostBytes = 1'200'000;
+constexpr int kDraws = 12'000;
 
 inline std::vector<NamedLayout> cut_layouts(const std::string& path) {
   std::vector<NamedLayout> layouts = read_layouts(path);
-  for (NamedLayout& layout : layouts) layout = cut(layout, kMostElements);
+  for (NamedLayout& layout : layouts) layout = cut(layout, kMostBytes / layout.itemsize);
   return layouts;
 }
 
