@@ -18,7 +18,7 @@ class DriverApi final : public DeviceApi {
 
   /// Forgets the driver, with all that is known of it, and asks for it again at the next call. For tests: what is pending
   /// must be done, and nothing of before may be used.
-  void forget() noexcept { session_.store(nullptr); }
+  void forget();
 
   DeviceType type() const noexcept override { return type_; }
   int count() override;

@@ -389,7 +389,7 @@ TEST_F(DeviceApiTest, RatesAreKnownAndStay) {
 }
 
 TEST_F(DeviceApiTest, RatesCanBeMeasuredBesideACapture) {
-  auto* const session = new device::Session(type(), driver());  // sessions are for good
+  static auto* const session = new device::Session(type(), driver());  // sessions are for good
   const OwnStream stream(api(), 0);
   ASSERT_TRUE(begin_capture(driver(), 0, stream, CU_STREAM_CAPTURE_MODE_GLOBAL));
   const TransferRates rates = device::measure_rates(session->device(0));
