@@ -3,6 +3,7 @@
 import importlib.util
 import pathlib
 import re
+import sys
 
 import pytest
 
@@ -11,6 +12,7 @@ from strideport import _core
 ROOT = pathlib.Path(__file__).parents[2]
 SPEC = importlib.util.spec_from_file_location("compiled_code", ROOT / "bench" / "compiled_code.py")
 compiled_code = importlib.util.module_from_spec(SPEC)
+sys.modules[SPEC.name] = compiled_code  # its dataclasses look themselves up there
 SPEC.loader.exec_module(compiled_code)
 
 
