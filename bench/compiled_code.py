@@ -87,7 +87,7 @@ class KernelCode:
 
     @property
     def unit(self) -> int:
-        """Bytes of the unit, the last number of the name; 4 where it states none (strideport_rows_2 takes two vectors)."""
+        """Bytes, the last number of the name; 4 where it states none (strideport_rows_2 takes two vectors)."""
         numbers = re.findall(r"_(\d+)", self.name)
         return int(numbers[-1]) if numbers and not self.name.startswith("strideport_rows_") else 4
 
@@ -274,8 +274,8 @@ def main() -> None:
         from strideport import _core
         arguments.file = pathlib.Path(_core.__file__)
     fatbin = embedded_fatbin(arguments.file)
-    lines = [f"# {arguments.arch}; made by bench/compiled_code.py. Widths in bytes; the main path as that file defines it,",
-             "# path_bytes stored by a thread on it.", "\t".join(COLUMNS)]
+    lines = [f"# {arguments.arch}; made by bench/compiled_code.py. Widths in bytes; the main path as that file defines",
+             "# it; path_bytes: stored by a thread on it.", "\t".join(COLUMNS)]
     lines += ["\t".join(map(str, row(kernel))) for kernel in read_kernels(fatbin, arguments.arch, arguments.cuobjdump)]
     for arch in architectures(fatbin, arguments.cuobjdump):
         kernels = read_kernels(fatbin, arch, arguments.cuobjdump)

@@ -84,7 +84,7 @@ def test_widths_are_those_that_the_simulated_device_counts(by_architecture):
             assert kernels[name].widths("STG") == stores, f"stores of {name} on {arch}"
 
 
-# --- The analysis itself, on listings made up for it --------------------------------------------------------------------
+# --- The analysis itself, on listings made up for it ---
 
 
 def code(*lines):
@@ -124,8 +124,8 @@ def test_a_jump_that_is_not_understood_is_an_error():
 
 
 def test_widths_tell_vectors_from_words_and_bytes():
-    kernel = code("LDG.E.U8.CONSTANT R1, [R2]", "LDG.E.128 R4, [R2]", "LDG.E R4, [R2]", "STG.E.64 [R2], R4", "LDS.U16 R1, [R2]",
-                  "EXIT")
+    kernel = code("LDG.E.U8.CONSTANT R1, [R2]", "LDG.E.128 R4, [R2]", "LDG.E R4, [R2]", "STG.E.64 [R2], R4",
+                  "LDS.U16 R1, [R2]", "EXIT")
     assert kernel.widths("LDG") == [1, 4, 16]
     assert kernel.widths("STG") == [8]
     assert kernel.widths("LDS") == [2]
