@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -81,11 +82,34 @@ void exchange() {
   // [/exchange]
 }
 
+void devices() {
+  const sp::Buffer image = sp::empty({480, 640}, sp::dtype_of<float>());
+  auto* const pixels = static_cast<float*>(image.buf());
+  for (int i = 0; i < 480 * 640; ++i) pixels[i] = static_cast<float>(i);
+  // [devices]
+  const auto found = sp::devices();  // GPUs first; simulated ones where STRIDEPORT_SIMULATED_DEVICES asks for them
+  if (found.empty()) {
+    std::printf("%s\n", sp::why_no_device(sp::DeviceType::cuda).c_str());
+    return;
+  }
+  const sp::Device device = found.front().device;
+  const sp::Stream stream = sp::Stream::create(device);
+
+  const sp::Buffer there = sp::to(image, device, sp::Order::F, stream.ref());  // queued, and transposed by the device
+  const sp::Buffer every_second = there.slice(0, {{}, {}, 2});                 // a view, as on the host
+  const sp::Buffer back = sp::to(every_second, sp::Device{}, sp::Order::C, stream.ref());  // to the host: done on return
+  CHECK(static_cast<const float*>(back.buf())[640] == 2 * 640);
+  std::printf("%s", sp::explain(there.view(), image.view()).c_str());  // the route, what is staged, the kernels
+  // [/devices]
+}
+
 int main() {
+  setenv("STRIDEPORT_SIMULATED_DEVICES", "1", 0);  // for devices(), where there is no GPU
   views();
   owners();
   copies();
   errors();
   exchange();
+  devices();
   return failures == 0 ? 0 : 1;
 }
