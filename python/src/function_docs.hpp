@@ -45,7 +45,7 @@ inline constexpr char explain[] =
 
 Says in words how `copy(dst, src)` would go about it, and why a view would not do. Touches no memory.
 
-Between a host and a device the choice depends on rates that are measured once a device, here if not before.
+Between pinned memory and a device the choice may depend on rates that the first such copy measures; until then it says so.
 
 Parameters
 ----------
