@@ -61,17 +61,20 @@ CUstream Streams::take_for_frees() {
   return create(0);
 }
 
+// Memory without pending work is freed on any idle stream: that, too, may not have happened yet.
 void Streams::wait_for_frees() {
-  std::vector<CUstream> streams;
-  {
-    const std::lock_guard lock(mutex_);
-    streams.swap(frees_);
-  }
   CUresult worst = CUDA_SUCCESS;
-  for (const CUstream stream : streams) {
-    const CUresult error = state_.driver.StreamSynchronize(stream);
-    if (error != CUDA_SUCCESS) worst = error;
-    put_back_for_frees(stream);
+  for (std::vector<CUstream>* shelf : {&idle_, &frees_}) {
+    std::vector<CUstream> streams;
+    {
+      const std::lock_guard lock(mutex_);
+      streams.swap(*shelf);
+    }
+    for (const CUstream stream : streams) {
+      const CUresult error = state_.driver.StreamSynchronize(stream);
+      if (error != CUDA_SUCCESS) worst = error;
+      put(*shelf, stream);
+    }
   }
   state_.check(worst, "cuStreamSynchronize", "waiting for freed memory");
 }

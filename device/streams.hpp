@@ -32,7 +32,7 @@ class Streams {
   /// A stream for memory that is freed after pending work; given back with `put_back_for_frees`. Needs an Entry.
   [[nodiscard]] CUstream take_for_frees();
   void put_back_for_frees(CUstream stream) noexcept;
-  /// Blocks until all of those have done their work. Needs an Entry.
+  /// Blocks until what was freed on streams of ours is free. Needs an Entry.
   void wait_for_frees();
   /// Destroys what is idle. Needs an Entry.
   void trim() noexcept;
