@@ -29,8 +29,9 @@ ValueError
 TypeError
     For a stream that is no int.
 BufferError
-    For a device that is not there, for ``copy=False`` where a copy is needed, and for what DLPack cannot say: foreign byte order, structures, references, suboffsets, strides that are no multiple
-    of itemsize, and read-only memory in the legacy struct.
+    For a device that is not there, for ``copy=False`` where a copy is needed, and for what DLPack cannot say: foreign byte
+    order, structures, references, suboffsets, strides that are no multiple of itemsize, and read-only memory in the legacy
+    struct.
 )";
 
 inline constexpr char dlpack_device[] =
