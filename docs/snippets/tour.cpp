@@ -95,8 +95,8 @@ void devices() {
   const sp::Device device = found.front().device;
   const sp::Stream stream = sp::Stream::create(device);
 
-  const sp::Buffer there = sp::to(image, device, sp::Order::F, stream.ref());  // transposed by the device
-  const sp::Buffer every_second = there.slice(0, {{}, {}, 2});                 // a view, as on the host
+  const sp::Buffer there = sp::to(image, device, sp::Order::F, stream.ref());              // transposed by the device
+  const sp::Buffer every_second = there.slice(0, {{}, {}, 2});                             // a view, as on the host
   const sp::Buffer back = sp::to(every_second, sp::Device{}, sp::Order::C, stream.ref());  // done on return
   CHECK(static_cast<const float*>(back.buf())[640] == 2 * 640);
   std::printf("%s", sp::explain(there.view(), image.view()).c_str());  // the route, what is staged, the kernels
