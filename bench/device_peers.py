@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 from collections.abc import Callable, Iterator
 
@@ -40,18 +41,22 @@ def versions() -> str:
 
 
 def plain_copy(dst: sp.Buffer, src: sp.Buffer, stream: sp.Stream) -> Callable[[], object]:
-    """The driver's own copy of as many bytes, through PyTorch where that is here."""
-    if torch is None or dst.device.startswith("simulated"):
-        handle = stream.handle
+    """cuMemcpyAsync of one block, straight from the driver; a simulated device has no library to call."""
+    handle = stream.handle
+    if any(side.device.startswith("simulated") for side in (dst, src)):
         return lambda: sp.copy(dst, src, stream=handle)
-    to, source = torch.from_dlpack(dst), torch.from_dlpack(src)
-    external = torch.cuda.ExternalStream(stream.handle)
+    driver = ctypes.CDLL("libcuda.so.1")
+    context = ctypes.c_void_p()
+    index = int(next(side.device for side in (dst, src) if side.device.startswith("cuda:")).partition(":")[2])
+    check(driver.cuDevicePrimaryCtxRetain(ctypes.byref(context), index), "cuDevicePrimaryCtxRetain")
+    check(driver.cuCtxSetCurrent(context), "cuCtxSetCurrent")
+    arguments = ctypes.c_uint64(dst.ptr), ctypes.c_uint64(src.ptr), ctypes.c_size_t(dst.nbytes), ctypes.c_void_p(handle)
+    return lambda: check(driver.cuMemcpyAsync(*arguments), "cuMemcpyAsync")
 
-    def call() -> None:
-        with torch.cuda.stream(external):
-            to.copy_(source)
 
-    return call
+def check(error: int, function: str) -> None:
+    if error:
+        raise RuntimeError(f"{function} failed with error {error}")
 
 
 def gather_bytes(memory: sp.Buffer, offsets: np.ndarray) -> np.ndarray:

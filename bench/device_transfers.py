@@ -125,10 +125,10 @@ def calls(case: Case, stream: sp.Stream) -> dict[str, Callable[[], None]]:
 def dma_call(case: Case, stream: sp.Stream) -> Callable[[], None]:
     block = sp.empty(case.device.nbytes, "u1", device=pinned_of(case.device.device))
     other = sp.empty(case.device.nbytes, "u1", device=case.device.device)
-    dst, src = (other, block) if case.to_device else (block, other)
+    plain = device_peers.plain_copy(*((other, block) if case.to_device else (block, other)), stream)
 
     def call() -> None:
-        sp.copy(dst, src, stream=stream)
+        plain()
         stream.synchronize()
 
     return call

@@ -1,5 +1,5 @@
 // Random structures through the copies that a device has a part in: 50,000 a run, between places drawn at random, against an
-// oracle that walks host memory. On a GPU as many take too long under a sanitizer's eye, so the number is a variable there.
+// oracle that walks host memory. Under a GPU's sanitizer so many take too long: STRIDEPORT_ROUNDS is the number a case.
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -114,11 +114,6 @@ class TransferRandom : public OnDevice {
     ++compared_;
   }
 
-  void TearDown() override {
-    if (IsSkipped() || HasFailure()) return;
-    EXPECT_GT(compared_, rounds() / 2);
-  }
-
   Rooms rooms_;
   std::vector<PlaceKind> places_;
   std::vector<Stream> streams_;
@@ -127,7 +122,7 @@ class TransferRandom : public OnDevice {
 
 TEST_F(TransferRandom, StructuresBetweenAnyPlacesEqualTheOdometer) {
   Random random = seeded_random("TransferRandom.StructuresBetweenAnyPlacesEqualTheOdometer");
-  for (int64_t i = 0; i < rounds() && !HasFatalFailure(); ++i) {
+  while (compared_ < rounds() && !HasFatalFailure()) {
     const PlaceKind to = any_place(random), from = any_place(random);
     one_copy(random, to, from);
   }
@@ -135,19 +130,19 @@ TEST_F(TransferRandom, StructuresBetweenAnyPlacesEqualTheOdometer) {
 
 TEST_F(TransferRandom, StructuresOnOneDeviceEqualTheOdometer) {
   Random random = seeded_random("TransferRandom.StructuresOnOneDeviceEqualTheOdometer");
-  for (int64_t i = 0; i < rounds() && !HasFatalFailure(); ++i) one_copy(random, PlaceKind::device, PlaceKind::device);
+  while (compared_ < rounds() && !HasFatalFailure()) one_copy(random, PlaceKind::device, PlaceKind::device);
 }
 
 TEST_F(TransferRandom, StructuresFromTheHostEqualTheOdometer) {
   Random random = seeded_random("TransferRandom.StructuresFromTheHostEqualTheOdometer");
-  for (int64_t i = 0; i < rounds() && !HasFatalFailure(); ++i) {
+  while (compared_ < rounds() && !HasFatalFailure()) {
     one_copy(random, PlaceKind::device, one_in(random, 2) ? PlaceKind::pinned : PlaceKind::pageable);
   }
 }
 
 TEST_F(TransferRandom, StructuresToTheHostEqualTheOdometer) {
   Random random = seeded_random("TransferRandom.StructuresToTheHostEqualTheOdometer");
-  for (int64_t i = 0; i < rounds() && !HasFatalFailure(); ++i) {
+  while (compared_ < rounds() && !HasFatalFailure()) {
     one_copy(random, one_in(random, 2) ? PlaceKind::pinned : PlaceKind::pageable, PlaceKind::device);
   }
 }
@@ -155,7 +150,7 @@ TEST_F(TransferRandom, StructuresToTheHostEqualTheOdometer) {
 TEST_F(TransferRandom, StructuresBetweenDevicesEqualTheOdometer) {
   if (device_count() < 2) GTEST_SKIP() << "one device only";
   Random random = seeded_random("TransferRandom.StructuresBetweenDevicesEqualTheOdometer");
-  for (int64_t i = 0; i < rounds() && !HasFatalFailure(); ++i) {
+  while (compared_ < rounds() && !HasFatalFailure()) {
     const bool forth = one_in(random, 2);
     one_copy(random, forth ? PlaceKind::other_device : PlaceKind::device,
              forth ? PlaceKind::device : PlaceKind::other_device);
