@@ -226,6 +226,16 @@ def architectures(fatbin: bytes, cuobjdump: str) -> list[str]:
     return sorted(set(re.findall(r"\.(sm_\d+[a-z]?)\.cubin", text)), key=natural)
 
 
+def compiler(fatbin: bytes, cuobjdump: str) -> str:
+    """The version of the compiler as it signs its work: "V13.0.88"."""
+    with tempfile.TemporaryDirectory() as work:
+        pathlib.Path(work, "kernels.fatbin").write_bytes(fatbin)
+        subprocess.run([cuobjdump, "-xelf", "all", "kernels.fatbin"], check=True, capture_output=True, cwd=work)
+        code = b"".join(file.read_bytes() for file in pathlib.Path(work).glob("*.cubin"))
+    versions = set(re.findall(rb"compilation tools, release [\d.]+, (V[\d.]+)", code))
+    return ", ".join(sorted(version.decode() for version in versions)) or "an unknown version"
+
+
 def natural(name: str) -> list:
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
@@ -252,13 +262,20 @@ COLUMNS = ("kernel", "registers", "spills", "local", "loads", "stores", "shared_
            "path_instructions", "path_bytes", "per_32_units", "all_instructions")
 
 
-def row(kernel: KernelCode) -> tuple:
+def row(kernel: KernelCode) -> str:
     path = kernel.main_path()
     text = lambda widths: ",".join(map(str, widths)) or "-"  # noqa: E731
-    return (kernel.name, kernel.registers, kernel.count("LDL", "STL"), kernel.stack_bytes + kernel.local_bytes,
-            text(kernel.widths("LDG", "LD")), text(kernel.widths("STG", "ST")), text(kernel.widths("LDS")),
-            text(kernel.widths("STS")), kernel.unit, path.instructions, path.stored_bytes,
-            f"{path.per_32_units(kernel.unit):.2f}", sum(i.name != "NOP" for i in kernel.instructions))
+    cells = (kernel.name, kernel.registers, kernel.count("LDL", "STL"), kernel.stack_bytes + kernel.local_bytes,
+             text(kernel.widths("LDG", "LD")), text(kernel.widths("STG", "ST")), text(kernel.widths("LDS")),
+             text(kernel.widths("STS")), kernel.unit, path.instructions, path.stored_bytes,
+             f"{path.per_32_units(kernel.unit):.2f}", sum(i.name != "NOP" for i in kernel.instructions))
+    return "\t".join(map(str, cells))
+
+
+def summary(arch: str, kernels: list[KernelCode]) -> str:
+    return (f"# {arch}: {len(kernels)} kernels, at most {max(k.registers for k in kernels)} registers, "
+            f"{sum(k.count('LDL', 'STL') for k in kernels)} spills, "
+            f"{sum(k.stack_bytes + k.local_bytes for k in kernels)} bytes of local memory")
 
 
 def main() -> None:
@@ -274,14 +291,12 @@ def main() -> None:
         from strideport import _core
         arguments.file = pathlib.Path(_core.__file__)
     fatbin = embedded_fatbin(arguments.file)
-    lines = [f"# {arguments.arch}; made by bench/compiled_code.py. Widths in bytes; the main path as that file defines",
-             "# it; path_bytes: stored by a thread on it.", "\t".join(COLUMNS)]
-    lines += ["\t".join(map(str, row(kernel))) for kernel in read_kernels(fatbin, arguments.arch, arguments.cuobjdump)]
-    for arch in architectures(fatbin, arguments.cuobjdump):
-        kernels = read_kernels(fatbin, arch, arguments.cuobjdump)
-        lines.append(f"# {arch}: {len(kernels)} kernels, at most {max(k.registers for k in kernels)} registers, "
-                     f"{sum(k.count('LDL', 'STL') for k in kernels)} spills, "
-                     f"{sum(k.stack_bytes + k.local_bytes for k in kernels)} bytes of local memory")
+    lines = [f"# {arguments.arch}, compiled by {compiler(fatbin, arguments.cuobjdump)}; made by bench/compiled_code.py.",
+             "# Widths in bytes; the main path as that file defines it; path_bytes: stored by a thread on it.",
+             "\t".join(COLUMNS)]
+    lines += map(row, read_kernels(fatbin, arguments.arch, arguments.cuobjdump))
+    lines += [summary(arch, read_kernels(fatbin, arch, arguments.cuobjdump))
+              for arch in architectures(fatbin, arguments.cuobjdump)]
     text = "\n".join(lines) + "\n"
     if arguments.out:
         arguments.out.write_text(text)

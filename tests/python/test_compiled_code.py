@@ -84,6 +84,19 @@ def test_widths_are_those_that_the_simulated_device_counts(by_architecture):
             assert kernels[name].widths("STG") == stores, f"stores of {name} on {arch}"
 
 
+def test_the_committed_table_is_of_this_code(fatbin, by_architecture, sm_90):
+    """Of this compiler's, that is: another one may do otherwise."""
+    table = (ROOT / "bench" / "results" / "compiled_code.tsv").read_text().splitlines()
+    compiler = compiled_code.compiler(fatbin, compiled_code.find_tool())
+    if f"compiled by {compiler};" not in table[0]:
+        pytest.skip(f"compiled by {compiler}; the table says: {table[0]}")
+    rows = [line for line in table if not line.startswith("#")]
+    cure = "if that is as it should be: python bench/compiled_code.py --out bench/results/compiled_code.tsv"
+    assert rows[1:] == [compiled_code.row(kernel) for kernel in sm_90.values()], cure
+    for arch, kernels in by_architecture.items():
+        assert compiled_code.summary(arch, list(kernels.values())) in table, cure
+
+
 # --- The analysis itself, on listings made up for it ---
 
 
