@@ -291,7 +291,8 @@ def main() -> None:
         from strideport import _core
         arguments.file = pathlib.Path(_core.__file__)
     fatbin = embedded_fatbin(arguments.file)
-    lines = [f"# {arguments.arch}, compiled by {compiler(fatbin, arguments.cuobjdump)}; made by bench/compiled_code.py.",
+    compiled_by = compiler(fatbin, arguments.cuobjdump)
+    lines = [f"# {arguments.arch}, compiled by {compiled_by}; made by bench/compiled_code.py.",
              "# Widths in bytes; the main path as that file defines it; path_bytes: stored by a thread on it.",
              "\t".join(COLUMNS)]
     lines += map(row, read_kernels(fatbin, arguments.arch, arguments.cuobjdump))
