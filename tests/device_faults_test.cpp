@@ -182,7 +182,7 @@ void measure_time(Desk& desk) {
 void free_behind_work(Desk& desk) {
   const OwnStream stream(desk.api, 0);
   void* const memory = desk.api.allocate(0, kBytes, stream);
-  StreamGate gate;
+  Gate gate;
   gate.close(desk.driver, stream);
   Completion point;
   try {
@@ -198,7 +198,7 @@ void free_behind_work(Desk& desk) {
 
 void release_behind_work(Desk& desk) {
   const OwnStream stream(desk.api, 0);
-  StreamGate gate;
+  Gate gate;
   if (!gate.close(desk.driver, stream)) return;
   const Completion point = desk.api.record(0, stream);
   desk.api.release_after({point}, desk.owner());

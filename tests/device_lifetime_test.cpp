@@ -45,8 +45,8 @@ TEST_F(DeviceLifetime, AnOwnerGoesAtOnceWhereNothingIsPending) {
 TEST_F(DeviceLifetime, AnOwnerGoesAfterAllPendingWorkInAThreadOfOurs) {
   const OwnStream first(api(), 0);
   const OwnStream second(api(), devices() - 1);
-  StreamGate first_gate;
-  StreamGate second_gate;
+  Gate first_gate;
+  Gate second_gate;
   ASSERT_TRUE(first_gate.close(driver(), first));
   ASSERT_TRUE(second_gate.close(driver(), second, devices() - 1));
   Drops both;
@@ -65,7 +65,7 @@ TEST_F(DeviceLifetime, AnOwnerGoesAfterAllPendingWorkInAThreadOfOurs) {
 
 TEST_F(DeviceLifetime, AnOwnerMayUseTheApiWhenItGoes) {
   const OwnStream stream(api(), 0);
-  StreamGate gate;
+  Gate gate;
   ASSERT_TRUE(gate.close(driver(), stream));
   Drops drops;
   void* const memory = api().allocate(0, 4096, stream);
@@ -86,7 +86,7 @@ TEST_F(DeviceLifetime, FreedMemoryIsNotHandedOutBeforeItsWorkIsDone) {
   const PinnedBytes out(api(), 1 << 20);
   std::memcpy(in.get(), source.data(), source.size());
   void* const memory = api().allocate(0, 1 << 20, busy);
-  StreamGate gate;
+  Gate gate;
   ASSERT_TRUE(gate.close(driver(), busy));
   api().memcpy_async(0, memory, in.get(), 1 << 20, busy);
   api().memcpy_async(0, out.get(), memory, 1 << 20, busy);
@@ -110,7 +110,7 @@ TEST_F(DeviceLifetime, AnAllocationWaitsForFreesRatherThanFails) {
   const OwnStream busy(api(), 0);
   const auto most = static_cast<int64_t>(kCapacity * 3 / 4);
   void* const memory = api().allocate(0, most, busy);
-  StreamGate gate;
+  Gate gate;
   ASSERT_TRUE(gate.close(driver(), busy));
   const Completion point = api().record(0, busy);
   api().free(0, memory, {&point, 1});
@@ -150,7 +150,7 @@ TEST_F(DeviceLifetime, AStreamThatDoesNotCaptureHasNoGraph) {
 TEST_F(DeviceLifetime, ACaptureSurvivesWhatItRefuses) {
   const DeviceBytes memory(api(), 0, 4096);
   const OwnStream outside(api(), 0);
-  StreamGate gate;
+  Gate gate;
   ASSERT_TRUE(gate.close(driver(), outside));
   const Completion pending = api().record(0, outside);
   CUgraph graph = capture(CU_STREAM_CAPTURE_MODE_GLOBAL, [&](StreamRef stream) {
@@ -177,7 +177,7 @@ TEST_F(DeviceLifetime, HousekeepingGoesOnBesideACapture) {
     api().memcpy_async(0, memory.get(), host.get(), 4096, outside);
     api().synchronize(0, outside);
     api().done(point);
-    StreamGate gate;
+    Gate gate;
     ASSERT_TRUE(gate.close(driver(), outside));
     api().release_after({api().record(0, outside)}, drops.owner());
     gate.open();
@@ -217,7 +217,7 @@ TEST_F(DeviceLifetime, ExitWithWorkPendingLosesNoOwner) {
   EXPECT_EXIT(
       {
         const StreamRef stream = api().create_stream(0, 0);
-        auto* const gate = new StreamGate;
+        auto* const gate = new Gate;
         gate->close(driver(), stream);
         api().release_after({api().record(0, stream)}, std::shared_ptr<void>(gate, [](void*) { std::_Exit(17); }));
         std::thread([gate] { gate->open(); }).detach();
@@ -241,7 +241,7 @@ TEST_F(DeviceWithoutPools, MemoryIsFreedOnceItsWorkIsDone) {
   EXPECT_FALSE(api().info(0).pools);
   const OwnStream stream(api(), 0);
   void* const memory = api().allocate(0, 4096, stream);
-  StreamGate gate;
+  Gate gate;
   ASSERT_TRUE(gate.close(driver(), stream));
   const Completion point = api().record(0, stream);
   api().free(0, memory, {&point, 1});
@@ -259,7 +259,7 @@ TEST_F(DeviceWithoutPools, AnAllocationWaitsForFreesRatherThanFails) {
   const OwnStream busy(api(), 0);
   const auto most = static_cast<int64_t>(kCapacity * 3 / 4);
   void* const memory = api().allocate(0, most, busy);
-  StreamGate gate;
+  Gate gate;
   ASSERT_TRUE(gate.close(driver(), busy));
   const Completion point = api().record(0, busy);
   api().free(0, memory, {&point, 1});

@@ -129,7 +129,7 @@ TEST_F(DeviceReset, AFailedKernelIsRememberedAndHostMemoryStaysUsable) {
 TEST_F(DeviceReset, PendingOwnersOfAFailedDeviceGo) {
   const OwnStream stream(api(), 0);
   Drops drops;
-  StreamGate gate;
+  Gate gate;
   ASSERT_TRUE(gate.close(driver(), stream));
   api().release_after({api().record(0, stream)}, drops.owner());
   simulated::fail_device(0, CUDA_ERROR_LAUNCH_FAILED);

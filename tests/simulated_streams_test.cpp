@@ -9,26 +9,14 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/gate.hpp"
 #include "tests/support/simulated.hpp"
 
 namespace strideport {
 namespace {
 
 using testing::address_of;
-
-// Holds a stream up until the test lets it go.
-class Gate {
- public:
-  explicit Gate(const driver::Driver& cu, CUstream stream) : opened_(open_.get_future()) {
-    EXPECT_CU(CUDA_SUCCESS, cu.LaunchHostFunc(
-                                stream, [](void* gate) { static_cast<Gate*>(gate)->opened_.wait(); }, this));
-  }
-  void open() { open_.set_value(); }
-
- private:
-  std::promise<void> open_;
-  std::future<void> opened_;
-};
+using testing::Gate;
 
 class SimulatedStreams : public testing::SimulatedDriver {
  protected:

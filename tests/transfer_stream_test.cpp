@@ -1,22 +1,16 @@
-// The order of copies on streams, how long memory lives, and captures.
+// The order of copies on streams.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <cstring>
-#include <future>
-#include <stdexcept>
 #include <thread>
 #include <vector>
 
 #include "device/simulated/control.hpp"
-#include "runtime/transfer/progress.hpp"
-#include "strideport/plan.hpp"
 #include "strideport/view_ops.hpp"
 #include "tests/support/device_places.hpp"
-#include "tests/support/driver_gate.hpp"
 #include "tests/support/throws.hpp"
+#include "tests/support/transfer_squares.hpp"
 
 namespace strideport {
 namespace {
@@ -24,33 +18,6 @@ namespace {
 using namespace strideport::testing;  // NOLINT: the tests' own vocabulary
 
 class TransferOrder : public OnDevice {};
-class TransferLifetime : public OnDevice {};
-class TransferCapture : public OnDevice {};
-
-constexpr int64_t kSide = 300;
-constexpr size_t kBytes = kSide * kSide * 4;
-
-std::vector<std::byte> pattern(unsigned char first) {
-  std::vector<std::byte> bytes(kBytes);
-  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(first + i * 7 + i / 251);
-  return bytes;
-}
-
-// A square of 4-byte items over bytes of a place, lying one way or the other.
-Buffer square(const Buffer& memory, bool turned = false) {
-  const Buffer items = memory.cast(dtype_of<uint32_t>()).reshape({kSide, kSide});
-  return turned ? items.transpose() : items;
-}
-
-std::vector<std::byte> turned(const std::vector<std::byte>& bytes) {
-  std::vector<std::byte> result(bytes.size());
-  for (size_t i = 0; i < kSide; ++i) {
-    for (size_t j = 0; j < kSide; ++j) std::memcpy(&result[(i * kSide + j) * 4], &bytes[(j * kSide + i) * 4], 4);
-  }
-  return result;
-}
-
-Stream stream_of(int device = 0) { return Stream::create({device_type(), device}); }
 
 TEST_F(TransferOrder, MakesLaterCopiesWaitForEarlierOnesOnOtherStreams) {
   const auto bytes = pattern(1);
@@ -58,7 +25,7 @@ TEST_F(TransferOrder, MakesLaterCopiesWaitForEarlierOnesOnOtherStreams) {
   const Buffer source = put(PlaceKind::pinned, bytes);
   const Buffer device = put(PlaceKind::device, pattern(9));
   const Buffer result = put(PlaceKind::pinned, pattern(17));
-  Gate gate(first);
+  StreamGate gate(first);
   copy(square(device), square(source, true), first.ref());
   copy(square(result), square(device), second.ref());
   EXPECT_FALSE(is_ready(result));
@@ -74,7 +41,7 @@ TEST_F(TransferOrder, MakesWritesWaitForReads) {
   const Buffer device = put(PlaceKind::device, bytes);
   const Buffer result = put(PlaceKind::pinned, pattern(17));
   const Buffer next = put(PlaceKind::pinned, pattern(33));
-  Gate gate(first);
+  StreamGate gate(first);
   copy(square(result), square(device), first.ref());
   copy(square(device), square(next), second.ref());
   gate.open();
@@ -86,7 +53,7 @@ TEST_F(TransferOrder, LetsReadsPassOneAnother) {
   const Stream first = stream_of(), second = stream_of();
   const Buffer device = put(PlaceKind::device, pattern(1));
   const Buffer slow = put(PlaceKind::pinned, pattern(17)), fast = put(PlaceKind::pinned, pattern(33));
-  Gate gate(first);
+  StreamGate gate(first);
   copy(slow, device, first.ref());
   copy(fast, device, second.ref());
   EXPECT_TRUE(get(fast) == pattern(1)) << "while the other read stands still";
@@ -100,7 +67,7 @@ TEST_F(TransferOrder, HoldsAcrossDevices) {
   const Buffer source = put(PlaceKind::pinned, bytes);
   const Buffer here = put(PlaceKind::device, pattern(2)), there = put(PlaceKind::other_device, pattern(3));
   const Buffer result = put(PlaceKind::pinned, pattern(4));
-  Gate gate(first);
+  StreamGate gate(first);
   copy(square(here), square(source, true), first.ref());
   copy(square(there, true), square(here), second.ref());
   copy(square(here), square(there), first.ref());  // back, on the other's stream
@@ -145,7 +112,7 @@ TEST_F(TransferOrder, NeverWaitsWhereTheHostsSideIsPinned) {
     copy(device_side, host_side, stream.ref());  // whatever is measured or set up once, is by now
     stream.synchronize();
     if (on_simulated_device()) simulated::forget_calls();
-    Gate gate(stream);
+    StreamGate gate(stream);
     copy(device_side, host_side, stream.ref());
     copy(host_side, device_side, stream.ref());
     EXPECT_FALSE(is_ready(pinned));
@@ -164,7 +131,7 @@ TEST_F(TransferOrder, LetsPageableSourcesBeReusedOnReturn) {
   const Buffer device = put(PlaceKind::device, pattern(9));
   std::vector<std::byte> source = bytes;
   const BufferView view = BufferView::of(reinterpret_cast<uint32_t*>(source.data()), {kSide, kSide});
-  Gate gate(stream);
+  StreamGate gate(stream);
   const Buffer target = square(device);
   copy(target.view(), transpose(view), stream.ref());
   std::fill(source.begin(), source.end(), std::byte{0xAA});
@@ -209,190 +176,12 @@ TEST_F(TransferOrder, IsThatOfThreadsWithStreamsOfTheirOwn) {
   for (const char one : right) EXPECT_EQ(one, 1);
 }
 
-// An owner that says when it goes.
-std::pair<std::shared_ptr<void>, std::future<void>> watched_owner(Buffer memory) {
-  auto gone = std::make_shared<std::promise<void>>();
-  std::future<void> future = gone->get_future();
-  auto* const kept = new Buffer(std::move(memory));
-  return {std::shared_ptr<void>(kept,
-                                [gone](Buffer* held) {
-                                  delete held;
-                                  gone->set_value();
-                                }),
-          std::move(future)};
-}
-
-bool is_gone(const std::future<void>& owner) {
-  return owner.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
-}
-
-TEST_F(TransferLifetime, OwnersGoAfterTheWorkOnTheirMemory) {
-  const Stream stream = stream_of();
-  const Buffer result = put(PlaceKind::device, pattern(9));
-  Buffer memory = put(PlaceKind::pinned, pattern(1));
-  const BufferView view = memory.view();
-  auto [owner, gone] = watched_owner(std::move(memory));
-  Gate gate(stream);
-  {
-    const Buffer foreign(view, std::move(owner));
-    copy(square(result), square(foreign, true), stream.ref());
-  }
-  EXPECT_FALSE(is_gone(gone));
-  gate.open();
-  gone.get();
-  EXPECT_TRUE(get(result) == turned(pattern(1)));
-}
-
-TEST_F(TransferLifetime, OwnersGoAtOnceWithoutWork) {
-  Buffer memory = put(PlaceKind::pinned, pattern(1));
-  const BufferView view = memory.view();
-  auto [owner, gone] = watched_owner(std::move(memory));
-  { const Buffer foreign(view, std::move(owner)); }
-  EXPECT_TRUE(is_gone(gone));
-}
-
-TEST_F(TransferLifetime, MemoryOfOursMayGoWhileWorkIsPending) {
-  const Stream stream = stream_of();
-  Buffer result = put(PlaceKind::pinned, pattern(9));
-  Gate gate(stream);
-  for (const PlaceKind place : places_here()) {
-    if (place == PlaceKind::pageable || place == PlaceKind::other_device) continue;
-    Buffer between = bytes_in(place, kBytes, stream.ref());
-    copy(square(between), square(result), stream.ref());
-    copy(square(result), square(between), stream.ref());
-  }
-  gate.open();
-  EXPECT_TRUE(get(result) == pattern(9));
-}
-
-TEST_F(TransferLifetime, StreamsMayGoBeforeTheirWork) {
-  const Buffer result = put(PlaceKind::pinned, pattern(9));
-  const Buffer device = put(PlaceKind::device, pattern(1));
-  {
-    const Stream stream = stream_of();
-    copy(square(result), square(device), stream.ref());
-  }
-  EXPECT_TRUE(get(result) == pattern(1));
-}
-
-class Capture {
- public:
-  explicit Capture(const Stream& stream) : stream_(stream) {
-    const StreamContext context(stream);
-    EXPECT_EQ(driver_here().StreamBeginCapture(as_stream(stream.ref()), CU_STREAM_CAPTURE_MODE_GLOBAL), CUDA_SUCCESS);
-  }
-  void end() {
-    const StreamContext context(stream_);
-    EXPECT_EQ(driver_here().StreamEndCapture(as_stream(stream_.ref()), &graph_), CUDA_SUCCESS);
-  }
-  void launch() {
-    const StreamContext context(stream_);
-    CUgraphExec executable = nullptr;
-    EXPECT_EQ(driver_here().GraphInstantiateWithFlags(&executable, graph_, 0), CUDA_SUCCESS);
-    executables_.push_back(executable);
-    EXPECT_EQ(driver_here().GraphLaunch(executable, as_stream(stream_.ref())), CUDA_SUCCESS);
-    stream_.synchronize();
-  }
-  void destroy() {
-    const StreamContext context(stream_);
-    for (const CUgraphExec executable : executables_) {
-      EXPECT_EQ(driver_here().GraphExecDestroy(executable), CUDA_SUCCESS);
-    }
-    executables_.clear();
-    EXPECT_EQ(driver_here().GraphDestroy(graph_), CUDA_SUCCESS);
-  }
-
- private:
-  const Stream& stream_;
-  CUgraph graph_ = nullptr;
-  std::vector<CUgraphExec> executables_;
-};
-
-TEST_F(TransferCapture, TakesCopiesIntoTheGraph) {
-  const Stream stream = stream_of();
-  const Buffer pinned = put(PlaceKind::pinned, pattern(1));
-  const Buffer first = put(PlaceKind::device, pattern(2)), second = put(PlaceKind::device, pattern(3));
-  const Buffer result = put(PlaceKind::pinned, pattern(4));
-  const StreamContext context(stream);
-  Capture capture(stream);
-  copy(square(first), square(pinned, true), stream.ref());
-  copy(square(second), square(first, true), stream.ref());
-  copy(result, second, stream.ref());
-  capture.end();
-  EXPECT_TRUE(get(result) == pattern(4)) << "nothing runs before the graph";
-  capture.launch();
-  EXPECT_TRUE(get(result) == pattern(1));
-  from_contiguous(pinned.view(), pattern(77), Order::C, StreamRef::host());
-  capture.launch();
-  EXPECT_TRUE(get(result) == pattern(77));
-  capture.destroy();
-}
-
-TEST_F(TransferCapture, RefusesWhatCannotBeRepeated) {
-  const Stream stream = stream_of();
-  const Buffer device = put(PlaceKind::device, pattern(1));
-  std::vector<std::byte> host = pattern(2);
-  const BufferView host_view = BufferView::of(host.data(), {static_cast<int64_t>(host.size())});
-  const Buffer pinned = put(PlaceKind::pinned, pattern(3));
-  const StreamContext context(stream);
-  Capture capture(stream);
-  expect_throws<BufferError>([&] { copy(device.view(), host_view, stream.ref()); }, {"captures", "pageable"});
-  expect_throws<BufferError>([&] { copy(host_view, device.view(), stream.ref()); }, {"captures"});
-  expect_throws<BufferError>([&] { copy(host_view, pinned.view(), stream.ref()); }, {"captures"});
-  expect_throws<BufferError>([&] { copy(square(device), square(device, true), stream.ref()); },
-                             {"captures", "temporary"});
-  EXPECT_THROW(bytes_in(PlaceKind::device, 16, stream.ref()), InvalidArgument);
-  EXPECT_THROW(Event::record({device_type(), 0}, stream.ref()), InvalidArgument);
-  copy(pinned, device, stream.ref());
-  capture.end();  // the capture is still valid
-  capture.launch();
-  EXPECT_TRUE(get(pinned) == pattern(1));
-  EXPECT_TRUE(host == pattern(2));
-  capture.destroy();
-}
-
-TEST_F(TransferCapture, RefusesWorkThatIsPendingOutside) {
-  const Stream stream = stream_of(), other = stream_of();
-  const Buffer device = put(PlaceKind::device, pattern(1));
-  const Buffer pinned = put(PlaceKind::pinned, pattern(3));
-  Gate gate(other);
-  copy(square(device), square(pinned), other.ref());
-  const StreamContext context(stream);
-  Capture capture(stream);
-  expect_throws<InvalidArgument>([&] { copy(pinned, device, stream.ref()); }, {"captures", "pending"});
-  expect_throws<InvalidArgument>([&] { make_ready(device, stream.ref()); }, {"captures", "pending"});
-  capture.end();
-  capture.destroy();
-  gate.open();
-  EXPECT_TRUE(get(device) == pattern(3));
-}
-
-TEST_F(TransferCapture, KeepsOwnersForTheGraph) {
-  const Stream stream = stream_of();
-  const Buffer result = put(PlaceKind::device, pattern(9));
-  Buffer memory = put(PlaceKind::pinned, pattern(1));
-  const BufferView view = memory.view();
-  auto [owner, gone] = watched_owner(std::move(memory));
-  Capture capture(stream);
-  {
-    const StreamContext context(stream);
-    const Buffer foreign(view, std::move(owner));
-    copy(square(result), square(foreign, true), stream.ref());
-    capture.end();
-  }
-  EXPECT_FALSE(is_gone(gone));
-  capture.launch();
-  EXPECT_TRUE(get(result) == turned(pattern(1)));
-  capture.destroy();
-  gone.get();
-}
-
 TEST_F(TransferOrder, GivesEventsThatOtherStreamsWaitFor) {
   const Stream first = stream_of(), second = stream_of();
   const Buffer device = put(PlaceKind::device, pattern(1));
   const Buffer pinned = put(PlaceKind::pinned, pattern(2)), result = put(PlaceKind::pinned, pattern(3));
   const Event start = first.record();
-  Gate gate(first);
+  StreamGate gate(first);
   copy(device.view(), pinned.view(), first.ref());  // views: nothing is remembered
   const Event copied = first.record();
   second.wait(copied);
@@ -415,63 +204,6 @@ TEST_F(TransferOrder, RefusesStreamsAndDevicesThatAreNone) {
     const Stream other = stream_of(1);
     expect_throws<InvalidArgument>([&] { (void)Event::record({device_type(), 0}, other.ref()); }, {"belongs to"});
   }
-}
-
-// A clock that goes on by so much whenever it is asked.
-std::atomic<int64_t> clock_step_ms{0};
-transfer::ProgressMeter::Time stepping_clock() {
-  static std::atomic<int64_t> now_ms{0};
-  return transfer::ProgressMeter::Time(std::chrono::milliseconds(now_ms += clock_step_ms));
-}
-
-class TransferProgress : public OnDevice {
- protected:
-  void SetUp() override {
-    OnDevice::SetUp();
-    before_ = transfer::ProgressMeter::clock.exchange(&stepping_clock);
-  }
-  void TearDown() override { transfer::ProgressMeter::clock = before_; }
-
- private:
-  transfer::ProgressMeter::Time (*before_)() = nullptr;
-};
-
-constexpr int64_t kLong = (int64_t{4} << 20) * 12;  // a dozen slots
-
-TEST_F(TransferProgress, IsToldFromTheFirstSecondOnTenTimesASecond) {
-  const Buffer device = bytes_in(PlaceKind::device, kLong);
-  std::vector<std::byte> host(kLong);
-  const BufferView view = BufferView::of(host.data(), {kLong});
-  std::vector<int64_t> told;
-  const Progress progress = [&](int64_t done, int64_t total) {
-    EXPECT_EQ(total, kLong);
-    told.push_back(done);
-  };
-  clock_step_ms = 400;  // after the third piece more than a second is over
-  copy(device.view(), view, StreamRef::host(), progress);
-  const std::vector<int64_t> expected = {3 * kLong / 12, 4 * kLong / 12,  5 * kLong / 12,
-                                         6 * kLong / 12, 7 * kLong / 12,  8 * kLong / 12,
-                                         9 * kLong / 12, 10 * kLong / 12, 11 * kLong / 12};
-  EXPECT_EQ(told, expected);
-  told.clear();
-  clock_step_ms = 50;  // every second piece, from the 20th on: there are but twelve
-  copy(view, device.view(), StreamRef::host(), progress);
-  EXPECT_TRUE(told.empty());
-}
-
-TEST_F(TransferProgress, EndsTheCopyWhereItThrows) {
-  clock_step_ms = 2000;
-  const Buffer device = bytes_in(PlaceKind::device, kLong);
-  std::vector<std::byte> host(kLong, std::byte{5});
-  const BufferView view = BufferView::of(host.data(), {kLong});
-  const Progress stop = [](int64_t, int64_t) { throw std::runtime_error("stop"); };
-  for (int i = 0; i < 3; ++i) {  // more often than there are slots to lose
-    EXPECT_THROW(copy(device.view(), view, StreamRef::host(), stop), std::runtime_error);
-    EXPECT_THROW(copy(view, device.view(), StreamRef::host(), stop), std::runtime_error);
-  }
-  std::fill(host.begin(), host.end(), std::byte{6});
-  copy(device.view(), view, StreamRef::host());
-  EXPECT_TRUE(get(device) == host);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-/// A DeviceApi under test: the simulated driver's, freshly started for every test, where the environment asks for simulated
-/// devices; else the GPU's, without which a test skips itself, or fails under STRIDEPORT_REQUIRE_GPU=1.
+/// A DeviceApi under test: the simulated driver's, freshly started for every test, where the environment asks for
+/// simulated devices; else the GPU's, without which a test skips itself, or fails under STRIDEPORT_REQUIRE_GPU=1.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -8,7 +8,6 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <cstring>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -21,6 +20,7 @@
 #include "runtime/device_api.hpp"
 #include "strideport/device.hpp"
 #include "tests/support/device_places.hpp"
+#include "tests/support/gate.hpp"
 
 namespace strideport::testing {
 
@@ -61,74 +61,6 @@ class Drops {
   std::condition_variable changed_;
   int count_ = 0;
   pthread_t thread_{};
-};
-
-/// A call of a test's own, made again where an injected fault struck it.
-template <class Call>
-bool steadily(Call call) {
-  return call() == CUDA_SUCCESS || call() == CUDA_SUCCESS;
-}
-
-/// Makes the primary context of a device current while it lives: drivers want one for most calls.
-class ContextOf {
- public:
-  ContextOf(const driver::Driver& driver, int device) : driver_(driver) {
-    CUcontext context = nullptr;
-    pushed_ = steadily([&] { return driver_.DeviceGet(&device_, device); }) &&
-              steadily([&] { return driver_.DevicePrimaryCtxRetain(&context, device_); }) &&
-              steadily([&] { return driver_.CtxPushCurrent(context); });
-  }
-  ~ContextOf() {
-    if (!pushed_) return;
-    CUcontext context = nullptr;
-    driver_.CtxPopCurrent(&context);
-    driver_.DevicePrimaryCtxRelease(device_);
-  }
-  ContextOf(const ContextOf&) = delete;
-  ContextOf& operator=(const ContextOf&) = delete;
-
- private:
-  const driver::Driver& driver_;
-  CUdevice device_ = 0;
-  bool pushed_ = false;
-};
-
-inline CUstream handle_of(StreamRef stream) { return reinterpret_cast<CUstream>(stream.handle()); }
-
-/// Holds a stream up until it is opened: work queued behind it is pending for as long as the test likes.
-class StreamGate {
- public:
-  ~StreamGate() { open(); }
-  /// False where the driver refused.
-  bool close(const driver::Driver& driver, StreamRef stream, int device = 0) {
-    const ContextOf context(driver, device);
-    return steadily([&] { return driver.LaunchHostFunc(handle_of(stream), &wait, state_); });
-  }
-  void open() {
-    const std::lock_guard lock(state_->mutex);
-    state_->open = true;
-    state_->changed.notify_all();
-  }
-
- private:
-  struct State {
-    std::mutex mutex;
-    std::condition_variable changed;
-    bool open = false;
-  };
-  // Kept for good: the stream may come to it after the gate has gone, or never.
-  static State* make_state() {
-    static auto* const all = new std::deque<State>;
-    static auto* const guard = new std::mutex;
-    const std::lock_guard lock(*guard);
-    return &all->emplace_back();
-  }
-  static void CUDA_CB wait(void* data) {
-    State& state = *static_cast<State*>(data);
-    std::unique_lock lock(state.mutex);
-    state.changed.wait(lock, [&state] { return state.open; });
-  }
-  State* state_ = make_state();
 };
 
 /// Begins a capture on a stream, and ends it; null where the capture was spoilt.
@@ -183,6 +115,18 @@ class DeviceFixture : public ::testing::Test {
   }
   DeviceApi* api_ = nullptr;
   driver::Driver driver_;
+};
+
+class DeviceApiTest : public DeviceFixture {
+ protected:
+  std::vector<std::byte> read(const void* memory, size_t bytes, int device = 0) {
+    std::vector<std::byte> result(bytes);
+    api().memcpy_async(device, result.data(), memory, static_cast<int64_t>(bytes), StreamRef::host());
+    return result;
+  }
+  void write(void* memory, const std::vector<std::byte>& bytes, int device = 0) {
+    api().memcpy_async(device, memory, bytes.data(), static_cast<int64_t>(bytes.size()), StreamRef::host());
+  }
 };
 
 /// What needs the controls of the simulated driver.
