@@ -79,11 +79,22 @@ void Streams::wait_for_frees() {
   state_.check(worst, "cuStreamSynchronize", "waiting for freed memory");
 }
 
+// A pool gives back only what was freed as far as the host knows: what it has not asked for may count as in use.
 void Streams::trim() noexcept {
-  const std::lock_guard lock(mutex_);
-  for (std::vector<CUstream>* shelf : {&idle_, &frees_}) {
-    for (const CUstream stream : *shelf) state_.driver.StreamDestroy(stream);
-    shelf->clear();
+  std::vector<CUstream> idle;
+  std::vector<CUstream> frees;
+  {
+    const std::lock_guard lock(mutex_);
+    idle.swap(idle_);
+    frees.swap(frees_);
+  }
+  for (const CUstream stream : idle) {
+    try_twice([&] { return state_.driver.StreamSynchronize(stream); });
+    state_.driver.StreamDestroy(stream);
+  }
+  for (const CUstream stream : frees) {
+    const bool waits = state_.driver.StreamQuery(stream) == CUDA_ERROR_NOT_READY;
+    waits ? put_back_for_frees(stream) : static_cast<void>(state_.driver.StreamDestroy(stream));
   }
 }
 

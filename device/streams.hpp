@@ -34,7 +34,8 @@ class Streams {
   void put_back_for_frees(CUstream stream) noexcept;
   /// Blocks until what was freed on streams of ours is free. Needs an Entry.
   void wait_for_frees();
-  /// Destroys what is idle. Needs an Entry.
+  /// Destroys what is idle, all but streams that wait to free memory. What was freed on the others is free then, as the
+  /// pools see it. Needs an Entry.
   void trim() noexcept;
 
  private:

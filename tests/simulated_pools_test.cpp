@@ -138,6 +138,20 @@ TEST_F(SimulatedPools, KeepTheirMemoryUpToTheThreshold) {
   EXPECT_EQ(number(CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT), 0u) << "given back when a host waits";
 }
 
+TEST_F(SimulatedPools, GiveBackOnlyWhatAHostKnowsToBeFree) {
+  const CUstream other = make_stream();
+  const CUevent event = make_event();
+  EXPECT_CU(CUDA_SUCCESS, cu.MemFreeAsync(take(10000, stream), stream));
+  EXPECT_CU(CUDA_SUCCESS, cu.EventRecord(event, stream));
+  EXPECT_CU(CUDA_SUCCESS, cu.StreamWaitEvent(other, event, CU_EVENT_WAIT_DEFAULT));
+  EXPECT_CU(CUDA_SUCCESS, cu.StreamSynchronize(other));  // so it is free, but nobody has asked its stream
+  EXPECT_CU(CUDA_SUCCESS, cu.MemPoolTrimTo(pool, 0));
+  EXPECT_GE(number(CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT), 10000u);
+  EXPECT_CU(CUDA_SUCCESS, cu.EventQuery(event));
+  EXPECT_CU(CUDA_SUCCESS, cu.MemPoolTrimTo(pool, 0));
+  EXPECT_EQ(number(CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT), 0u);
+}
+
 TEST_F(SimulatedPools, RunOutAndGiveEachOtherWhatTheyKeep) {
   simulated::Options small = two_devices();
   small.capacity_bytes = 1 << 20;

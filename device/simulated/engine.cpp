@@ -1,5 +1,6 @@
 #include "device/simulated/engine.hpp"
 
+#include <algorithm>
 #include <thread>
 #include <utility>
 
@@ -46,6 +47,8 @@ OpPtr Engine::push(Queue& queue, std::function<void()> work, const std::vector<O
   op->work = std::move(work);
   op->callback = callback;
   op->queue = &queue;
+  op->place = queue.pushed + 1;
+  op->seen = queue.seen;
   for (const OpPtr& other : depends_on) {
     op->depends_on.push_back(other);
     if (other->done || other->queue == &queue) continue;
@@ -57,6 +60,7 @@ OpPtr Engine::push(Queue& queue, std::function<void()> work, const std::vector<O
   busy_[queue.number] = self;
   queue.ops.push_back(op);
   queue.last = op;
+  ++queue.pushed;
   {
     const Loud loud;
     publish(&op->queued_key);
@@ -73,6 +77,7 @@ void Engine::start_thread(const QueuePtr& queue) {
 }
 
 void Engine::take_order(const OpPtr& op) noexcept {
+  if (op->seen != nullptr) *op->seen = std::max(*op->seen, op->place);
   const Loud loud;
   receive(&op->done_key);
 }

@@ -36,6 +36,8 @@ struct Op {
   bool chosen = false;
   bool started = false;
   bool done = false;
+  uint64_t place = 0;              ///< in its queue, from 1
+  std::shared_ptr<uint64_t> seen;  ///< its queue's
   std::chrono::steady_clock::time_point when;  ///< it was done
   char queued_key = 0;
   char done_key = 0;
@@ -47,6 +49,8 @@ struct Queue : std::enable_shared_from_this<Queue> {
   uint64_t number = 0;
   std::deque<OpPtr> ops;  ///< the first may be running
   OpPtr last;             ///< the last queued, done or not: its order is still to be had; null if none was
+  uint64_t pushed = 0;
+  std::shared_ptr<uint64_t> seen = std::make_shared<uint64_t>(0);  ///< the last place that a host knows to be done
   std::condition_variable wake;
   bool has_thread = false;
   bool closed = false;  ///< the thread ends once nothing is left
@@ -76,6 +80,10 @@ class Engine {
   void wait(Lock& lock, const OpPtr& op);
   /// After `op->done` was seen and is answered to the caller.
   static void take_order(const OpPtr& op) noexcept;
+  /// True if a host waited for the op, or for a later one of its stream, or was answered that it is done.
+  [[nodiscard]] static bool is_seen(const Op& op) noexcept {
+    return op.done && (op.seen == nullptr || op.place <= *op.seen);
+  }
 
   void set_seed(uint64_t seed);
   uint64_t draw() { return random_(); }

@@ -280,9 +280,10 @@ void State::drop_exec(Exec& exec) {
   let_go(exec.source);
 }
 
+// A free counts from when a host knows of it: the documentation allows a driver that much.
 void State::trim_pool(Pool& pool, uint64_t keep_bytes) {
   std::erase_if(pool.kept, [&](const Kept& kept) {
-    if (pool.reserved <= keep_bytes || !kept.freed->done) return false;
+    if (pool.reserved <= keep_bytes || !Engine::is_seen(*kept.freed)) return false;
     const uint64_t block = Memory::block_bytes(kept.bytes);
     memory->give_back(pool.device, kept.begin, kept.bytes);
     pool.reserved -= block;
