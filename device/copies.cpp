@@ -1,6 +1,7 @@
-// Who copies what: one contiguous block goes by the driver's copy, whose engines and kernels nothing beats. Everything else
-// that is asked of `copy_strided` is a kernel, pitched rows included: the driver's 2-D copy runs at the speed of memory only
-// for aligned rows of some length. It remains for who wants the copy engine (`memcpy_2d_async`), between host and device.
+// Who copies what: one contiguous block goes by the driver's copy, whose engines and kernels nothing beats. Everything
+// else that is asked of `copy_strided` is a kernel, pitched rows included: the driver's 2-D copy runs at the speed of
+// memory only for aligned rows of some length. It remains for who wants the copy engine (`memcpy_2d_async`), between
+// host and device.
 
 #include "device/copies.hpp"
 
@@ -63,8 +64,8 @@ CUresult call_batch(const driver::Driver& driver, std::vector<CUdeviceptr>& dsts
   driver::MemcpyAttributes attributes;
   size_t starts_at = 0;
   if (driver.MemcpyBatchAsync_13000 != nullptr) {
-    return driver.MemcpyBatchAsync_13000(dsts.data(), srcs.data(), sizes.data(), sizes.size(), &attributes, &starts_at, 1,
-                                         stream);
+    return driver.MemcpyBatchAsync_13000(dsts.data(), srcs.data(), sizes.data(), sizes.size(), &attributes, &starts_at,
+                                         1, stream);
   }
   size_t failed = 0;
   return driver.MemcpyBatchAsync_12080(dsts.data(), srcs.data(), sizes.data(), sizes.size(), &attributes, &starts_at, 1,
@@ -110,7 +111,9 @@ bool has_batch(const DeviceState& state) noexcept {
 }
 
 void memcpy_batch(DeviceState& state, std::span<const CopySegment> segments, StreamRef stream) {
-  if (is_default(stream)) throw InvalidArgument("a batch of copies needs a stream of its own: the driver refuses default ones");
+  if (is_default(stream)) {
+    throw InvalidArgument("a batch of copies needs a stream of its own: the driver refuses default ones");
+  }
   std::vector<CUdeviceptr> dsts;
   std::vector<CUdeviceptr> srcs;
   std::vector<size_t> sizes;

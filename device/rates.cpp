@@ -43,7 +43,8 @@ class Bench {
     state_.check(driver.EventSynchronize(end_), "cuEventSynchronize", "measuring copies");
     float milliseconds = 0;
     state_.check(driver.EventElapsedTime(&milliseconds, start_, end_), "cuEventElapsedTime", "measuring copies");
-    return milliseconds > 0 ? kProbes * static_cast<double>(kProbeBytes) / (static_cast<double>(milliseconds) * 1e-3) : 0;
+    return milliseconds > 0 ? kProbes * static_cast<double>(kProbeBytes) / (static_cast<double>(milliseconds) * 1e-3)
+                            : 0;
   }
 
  private:

@@ -18,8 +18,15 @@ const bool counts_forks = pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(
 }  // namespace
 
 DeviceState::DeviceState(Session& owner, int number, CUdevice of_driver)
-    : session(owner), driver(owner.driver), index(number), handle(of_driver), streams(*this), events(*this),
-      memory(*this), kernels(*this), rates(*this) {}
+    : session(owner),
+      driver(owner.driver),
+      index(number),
+      handle(of_driver),
+      streams(*this),
+      events(*this),
+      memory(*this),
+      kernels(*this),
+      rates(*this) {}
 
 void DeviceState::fail(CUresult error, const char* function, const std::string& doing) {
   try {

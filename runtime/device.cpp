@@ -14,13 +14,15 @@ struct DeviceName {
   bool supported;  ///< others are named in errors, never accepted
 };
 
+// clang-format off
 constexpr DeviceName kDeviceNames[] = {
-    {1, "cpu", true},         {2, "cuda", true},          {3, "cuda_host", true}, {4, "opencl", false},
-    {7, "vulkan", false},     {8, "metal", false},        {9, "vpi", false},      {10, "rocm", false},
-    {11, "rocm_host", false}, {12, "simulated", true},    {13, "cuda_managed", true}, {14, "oneapi", false},
-    {15, "webgpu", false},    {16, "hexagon", false},     {17, "maia", false},    {18, "trn", false},
+    {1, "cpu", true},               {2, "cuda", true},              {3, "cuda_host", true},     {4, "opencl", false},
+    {7, "vulkan", false},           {8, "metal", false},            {9, "vpi", false},          {10, "rocm", false},
+    {11, "rocm_host", false},       {12, "simulated", true},        {13, "cuda_managed", true}, {14, "oneapi", false},
+    {15, "webgpu", false},          {16, "hexagon", false},         {17, "maia", false},        {18, "trn", false},
     {1003, "simulated_host", true}, {1013, "simulated_managed", true},
 };
+// clang-format on
 
 [[noreturn]] void refuse(std::string_view text, const std::string& why) {
   throw InvalidArgument("device '" + std::string(text) + "' " + why);

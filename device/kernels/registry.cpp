@@ -7,6 +7,7 @@
 namespace strideport::kernels {
 
 std::span<const std::span<const Kernel>> kernel_families() noexcept {
+  // clang-format off
   static const std::array families{
       contiguous_kernels(),
       fill_kernels(),
@@ -21,6 +22,7 @@ std::span<const std::span<const Kernel>> kernel_families() noexcept {
       tile_items_kernels(),
       tile_words_kernels(),
   };
+  // clang-format on
   return families;
 }
 

@@ -26,11 +26,11 @@ int64_t pages(int name) noexcept {
 }
 
 PyObject* host_info() {
-  return checked(Py_BuildValue("{s:s,s:s,s:O,s:L,s:L,s:O,s:O,s:O,s:O,s:O}", "device", "cpu", "name", "host", "simulated",
-                               Py_False, "total_bytes", static_cast<long long>(pages(_SC_PHYS_PAGES)), "free_bytes",
-                               static_cast<long long>(pages(_SC_AVPHYS_PAGES)), "compute_capability", Py_None,
-                               "multiprocessors", Py_None, "driver_version", Py_None, "pools", Py_None, "batch_copies",
-                               Py_None));
+  return checked(Py_BuildValue("{s:s,s:s,s:O,s:L,s:L,s:O,s:O,s:O,s:O,s:O}", "device", "cpu", "name", "host",
+                               "simulated", Py_False, "total_bytes", static_cast<long long>(pages(_SC_PHYS_PAGES)),
+                               "free_bytes", static_cast<long long>(pages(_SC_AVPHYS_PAGES)), "compute_capability",
+                               Py_None, "multiprocessors", Py_None, "driver_version", Py_None, "pools", Py_None,
+                               "batch_copies", Py_None));
 }
 
 /// Asking a device that nobody has a context on would make one.
@@ -43,13 +43,13 @@ PyObject* info_of(const DeviceInfo& info) {
   const std::string version =
       std::to_string(info.driver_version / 1000) + "." + std::to_string(info.driver_version % 1000 / 10);
   const bool simulated = info.device.type == DeviceType::simulated;
-  return checked(Py_BuildValue(
-      "{s:N,s:N,s:O,s:L,s:N,s:(ii),s:i,s:N,s:O,s:O}", "device", text(to_string(info.device)).release(), "name",
-      text(info.name).release(), "simulated", simulated ? Py_True : Py_False, "total_bytes",
-      static_cast<long long>(info.total_bytes), "free_bytes", free_bytes(info).release(),
-      "compute_capability", info.compute_major, info.compute_minor, "multiprocessors", info.multiprocessors,
-      "driver_version", text(version).release(), "pools", info.pools ? Py_True : Py_False, "batch_copies",
-      info.batch_copies ? Py_True : Py_False));
+  return checked(Py_BuildValue("{s:N,s:N,s:O,s:L,s:N,s:(ii),s:i,s:N,s:O,s:O}", "device",
+                               text(to_string(info.device)).release(), "name", text(info.name).release(), "simulated",
+                               simulated ? Py_True : Py_False, "total_bytes", static_cast<long long>(info.total_bytes),
+                               "free_bytes", free_bytes(info).release(), "compute_capability", info.compute_major,
+                               info.compute_minor, "multiprocessors", info.multiprocessors, "driver_version",
+                               text(version).release(), "pools", info.pools ? Py_True : Py_False, "batch_copies",
+                               info.batch_copies ? Py_True : Py_False));
 }
 
 std::string reason_for(DeviceType type) {

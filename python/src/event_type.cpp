@@ -46,7 +46,9 @@ PyObject* record(PyObject* type, PyObject* args, PyObject* kwargs) noexcept {
     PyObject *stream_argument = nullptr, *device_argument = nullptr;
     parse_arguments(args, kwargs, "O|O:record", names, &stream_argument, &device_argument);
     const StreamRef stream = parse_stream(state, stream_argument);
-    if (stream.is_host()) raise(PyExc_TypeError, "record() takes a stream, not None: only a stream has work to wait for");
+    if (stream.is_host()) {
+      raise(PyExc_TypeError, "record() takes a stream, not None: only a stream has work to wait for");
+    }
     Device device = device_of_stream(state, stream_argument).value_or(Device{DeviceType::cuda, 0});
     if (device_argument != nullptr) {
       const Device named = parse_device_argument(device_argument);
@@ -82,7 +84,9 @@ PyObject* make_wait(PyObject* self, PyObject* stream_argument) noexcept {
     ModuleState* state = state_of_event(self);
     const Event& event = as_event(self)->event;
     const StreamRef stream = parse_stream(state, stream_argument);
-    if (stream.is_host()) raise(PyExc_TypeError, "make_wait() takes a stream, not None: synchronize() makes the host wait");
+    if (stream.is_host()) {
+      raise(PyExc_TypeError, "make_wait() takes a stream, not None: synchronize() makes the host wait");
+    }
     const Device device = device_of_stream(state, stream_argument).value_or(event.device());
     if (device.type != event.device().type) {
       raise(PyExc_ValueError, "a stream of %s cannot wait for an event of %s: their drivers differ",
