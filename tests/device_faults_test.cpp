@@ -1,5 +1,5 @@
-// Every call of the driver's failing, one at a time, in scenarios over the whole seam: a clear error or none, the caller's
-// context restored, nothing leaked, the host's data intact, and everything usable afterwards.
+// Every call of the driver's failing, one at a time, in scenarios over the whole seam: a clear error or none, the
+// caller's context restored, nothing leaked, the host's data intact, and everything usable afterwards.
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
-// Every compiled kernel, launched on the device by the public copy between Buffers, and its results on whole allocations
-// against an oracle that walks host memory.
+// Every compiled kernel, launched on the device by the public copy between Buffers, and its results on whole
+// allocations against an oracle that walks host memory.
 
 #include <gtest/gtest.h>
 
@@ -68,8 +68,8 @@ class DeviceKernels : public OnDevice {
     if (!IsSkipped() && !HasFatalFailure()) stream_.emplace(Stream::create({device_type(), 0}));
   }
 
-  // Copies where the kernel that it takes was not tried enough. A block between device memories is the driver's, between
-  // pinned memories a kernel's.
+  // Copies where the kernel that it takes was not tried enough. A block between device memories is the driver's,
+  // between pinned memories a kernel's.
   void try_layout(const NamedLayout& layout) {
     constexpr uintptr_t kSomewhere = uintptr_t{1} << 40, kElsewhere = uintptr_t{1} << 44;
     const BufferView dst = view_in(kSomewhere, layout, true), src = view_in(kElsewhere, layout, false);

@@ -1,5 +1,5 @@
-// Every thing that can be wrong with a driver, by stand-in libraries (tests/stand_ins): the story that the user is told,
-// and that libcuda() is one for a process, threads and forks included.
+// Every thing that can be wrong with a driver, by stand-in libraries (tests/stand_ins): the story that the user is
+// told, and that libcuda() is one for a process, threads and forks included.
 
 #include <dlfcn.h>
 #include <gtest/gtest.h>

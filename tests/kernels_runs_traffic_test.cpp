@@ -1,4 +1,5 @@
-// What families A, B and F fetch and write, in sectors over the least that the copy can do: exact, from the counting machine.
+// What families A, B and F fetch and write, in sectors over the least that the copy can do: exact, from the counting
+// machine.
 
 #include <gtest/gtest.h>
 

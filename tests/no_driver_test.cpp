@@ -1,5 +1,6 @@
-// What the library does in a process whose CUDA driver is unusable: the environment names a stand-in (STRIDEPORT_LIBCUDA)
-// and how the story of it begins (STRIDEPORT_EXPECTED_STORY). ctest runs this once for each thing that can be wrong.
+// What the library does in a process whose CUDA driver is unusable: the environment names a stand-in
+// (STRIDEPORT_LIBCUDA) and how the story of it begins (STRIDEPORT_EXPECTED_STORY). ctest runs this once for each thing
+// that can be wrong.
 
 #include <dlpack/dlpack.h>
 #include <gtest/gtest.h>

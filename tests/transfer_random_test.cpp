@@ -1,5 +1,6 @@
-// Random structures through the copies that a device has a part in: 50,000 a run, between places drawn at random, against an
-// oracle that walks host memory. Under a GPU's sanitizer so many take too long: STRIDEPORT_ROUNDS is the number a case.
+// Random structures through the copies that a device has a part in: 50,000 a run, between places drawn at random,
+// against an oracle that walks host memory. Under a GPU's sanitizer so many take too long: STRIDEPORT_ROUNDS is the
+// number a case.
 #include <gtest/gtest.h>
 
 #include <cstdint>

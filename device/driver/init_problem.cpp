@@ -12,8 +12,8 @@ struct Problem {
   const char* advice;
 };
 
-// The driver's own text for most of these is the name again. What leads to them, from the comments in cuda.h, and from what
-// maintainers of other projects answer to those who meet them.
+// The driver's own text for most of these is the name again. What leads to them, from the comments in cuda.h, and from
+// what maintainers of other projects answer to those who meet them.
 constexpr Problem kProblems[] = {
     {2, "CUDA_ERROR_OUT_OF_MEMORY", "no memory: the driver found too little to start",
      "free memory of the host or the GPU"},

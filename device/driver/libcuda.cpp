@@ -1,8 +1,8 @@
 // The one driver of the process, loaded at the first call and never unloaded.
 //
 // A forked child has nothing of its parent's driver: it starts from an empty slot, and loads again at its own first
-// call. That works where the fork came before anything initialised the driver, and is a clear problem where it came after.
-// The parent's slot is left alone by the child, since another thread may have been inside it at the fork.
+// call. That works where the fork came before anything initialised the driver, and is a clear problem where it came
+// after. The parent's slot is left alone by the child, since another thread may have been inside it at the fork.
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -23,8 +23,8 @@ struct Slot {
 
 constinit std::atomic<Slot*> current_slot{nullptr};
 
-// When the library is loaded, not at the first call: a fork must not find another thread halfway through it. A failure (no
-// memory for the handler) leaves a child with its parent's table, whose functions fail there.
+// When the library is loaded, not at the first call: a fork must not find another thread halfway through it. A failure
+// (no memory for the handler) leaves a child with its parent's table, whose functions fail there.
 const bool forgets_at_fork = pthread_atfork(nullptr, nullptr, [] { current_slot.store(nullptr); }) == 0;
 
 Slot& slot() {

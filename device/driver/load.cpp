@@ -1,8 +1,8 @@
 // Fills the table from a shared library.
 //
-// The order matters for the story that is told. A file that is not there, that is no library or that is no driver says so
-// first; then the version, which needs no initialised driver, so that a too old one does not seem to lack functions; then
-// the functions, those that put errors into words among them; cuInit last.
+// The order matters for the story that is told. A file that is not there, that is no library or that is no driver says
+// so first; then the version, which needs no initialised driver, so that a too old one does not seem to lack functions;
+// then the functions, those that put errors into words among them; cuInit last.
 
 #include <dlfcn.h>
 
@@ -33,8 +33,8 @@ std::string install_advice() {
   return "install NVIDIA's driver " + which + " or newer";
 }
 
-// The dynamic linker has no error codes, only words. Where the file that it misses is the library itself, and not one that
-// the library needs, they name it before the reason (in glibc and in musl).
+// The dynamic linker has no error codes, only words. Where the file that it misses is the library itself, and not one
+// that the library needs, they name it before the reason (in glibc and in musl).
 bool says_not_found(const std::string& words, const std::string& library) {
   return words.find(library + ": ") != std::string::npos &&
          words.find(std::generic_category().message(ENOENT)) != std::string::npos;

@@ -8,9 +8,9 @@
 namespace strideport::kernels {
 namespace {
 
-// By counted instructions, not by time: a row by vectors costs a warp about 150 (its index once, two steps for its ends),
-// a row by units about 40 for 32 of them (an index each). So they meet near 64 units of a row and more; units below 4 bytes
-// go as words, four bytes for about 80.
+// By counted instructions, not by time: a row by vectors costs a warp about 150 (its index once, two steps for its
+// ends), a row by units about 40 for 32 of them (an index each). So they meet near 64 units of a row and more; units
+// below 4 bytes go as words, four bytes for about 80.
 constexpr int64_t kLongRowUnits = 64;
 constexpr int64_t kLongRowBytes = 192;  // of units below 4 bytes
 // Shorter runs fill no two words: a unit a lane is as good.

@@ -38,8 +38,8 @@ constexpr VectorsKernel describe(StridedVectorsProgram<kUnit, kStep, kBackwards>
 constexpr VectorsKernel kVectors[] = {STRIDEPORT_STRIDED_VECTORS_KERNELS(STRIDEPORT_DESCRIBE)};
 #undef STRIDEPORT_DESCRIBE
 
-/// Lays rows of `nx` units over blocks, of threads that move `units_per_thread` each; `before`: units that tiles may begin
-/// ahead of a row.
+/// Lays rows of `nx` units over blocks, of threads that move `units_per_thread` each; `before`: units that tiles may
+/// begin ahead of a row.
 bool fill(Launch& launch, const Problem& problem, const Kernel& kernel, uint32_t units_per_thread, int64_t before) {
   const PlanDim& inner = problem.inner();
   auto& params = params_of<RowTilesParams>(launch);

@@ -17,8 +17,9 @@ constexpr Kernel kBytesKernels[] = {STRIDEPORT_TILE_BYTES_KERNELS(STRIDEPORT_LIS
 constexpr Kernel kItemsKernels[] = {STRIDEPORT_TILE_ITEMS_KERNELS(STRIDEPORT_LIST_KERNEL)};
 constexpr Kernel kWordsKernels[] = {STRIDEPORT_TILE_WORDS_KERNELS(STRIDEPORT_LIST_KERNEL)};
 
-// With fewer units of x, the loads of a kernel that goes unit by unit meet in few sectors too, and no thread of it is idle. With
-// fewer units of y, such a kernel reads sectors up to that many times, and still beats a tile of idle threads.
+// With fewer units of x, the loads of a kernel that goes unit by unit meet in few sectors too, and no thread of it is
+// idle. With fewer units of y, such a kernel reads sectors up to that many times, and still beats a tile of idle
+// threads.
 constexpr int64_t kFewestX = 8;
 constexpr int64_t kFewestY = 5;
 
@@ -47,8 +48,8 @@ int dense_in_src(const PlanDim* dims, int count, int item) noexcept {
   return found;
 }
 
-// The number of dimensions around an item. A run of three units is one; a run of 2 or 4 bytes is a unit whose addresses are
-// no multiples of it.
+// The number of dimensions around an item. A run of three units is one; a run of 2 or 4 bytes is a unit whose addresses
+// are no multiples of it.
 int take_item(TileProblem& tiles, const Problem& problem) noexcept {
   tiles.unit = tiles.item = problem.unit;
   if (!problem.has_run()) return problem.count;

@@ -1,8 +1,8 @@
 /// DLPack's C exchange API on the type: what consumers in C call in place of `__dlpack__`.
 ///
-/// The table is one for the process and for ever. "No sync" means: ready on the stream that `current_stream` names, which
-/// is the legacy default stream of the device, made to wait for what is pending. Memory of the host has no stream; what is
-/// pending on pinned memory is waited for.
+/// The table is one for the process and for ever. "No sync" means: ready on the stream that `current_stream` names,
+/// which is the legacy default stream of the device, made to wait for what is pending. Memory of the host has no
+/// stream; what is pending on pinned memory is waited for.
 #include <dlpack/dlpack.h>
 
 #include <cstdint>

@@ -34,8 +34,8 @@ Ref as_they_lie(ModuleState* state, const Operand& source) {
 
 bool has_driver(const Operand& operand) noexcept { return operand.view().device().has_driver(); }
 
-/// A Python callable as the copy's progress. It is called without the GIL by this copy, in this thread or another one; what it
-/// raises is carried to the end of the copy.
+/// A Python callable as the copy's progress. It is called without the GIL by this copy, in this thread or another one;
+/// what it raises is carried to the end of the copy.
 class Report {
  public:
   explicit Report(PyObject* callable) : callable_(callable) {

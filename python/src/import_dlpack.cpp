@@ -122,7 +122,8 @@ std::string why_not(Device device) {
   return why_no_device(device.type == DeviceType::cuda_managed ? DeviceType::cuda : device.type);
 }
 
-/// Memory that cannot be reached is refused before the producer does any work, unless it was asked to bring it elsewhere.
+/// Memory that cannot be reached is refused before the producer does any work, unless it was asked to bring it
+/// elsewhere.
 void check_device(PyObject* producer, const std::optional<Device>& device, const DLPackRequest& request) {
   if (!device || is_host(*device) || request.dl_device != nullptr) return;
   const std::string reason = why_not(*device);
@@ -221,8 +222,9 @@ Buffer copy_of(const Buffer& source, Device device) {
   return result;
 }
 
-/// True where a producer can be asked to bring its memory to our `device`: to the host, or between devices of its own kind.
-/// Of another kind it knows none (torch takes a stream for an error then), and kDLExtDev may be another one to it.
+/// True where a producer can be asked to bring its memory to our `device`: to the host, or between devices of its own
+/// kind. Of another kind it knows none (torch takes a stream for an error then), and kDLExtDev may be another one to
+/// it.
 bool may_bring(PyObject* producer, Device device) {
   if (is_host(device)) return true;
   if (PyCapsule_CheckExact(producer)) return false;

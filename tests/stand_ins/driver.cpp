@@ -9,7 +9,8 @@
 //   STAND_IN_STRICT   if set, everything wants cuInit first
 //   STAND_IN_SPEECHLESS  if set, cuGetErrorName knows no error
 //
-// As a stranger it shares no header with the library: names, numbers and signatures are those of NVIDIA's documentation.
+// As a stranger it shares no header with the library: names, numbers and signatures are those of NVIDIA's
+// documentation.
 
 #include <unistd.h>
 
