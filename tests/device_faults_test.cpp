@@ -277,6 +277,11 @@ class DeviceFaults : public SimulatedFixture, public ::testing::WithParamInterfa
       api().synchronize(i, stream);
     }
     api().trim();
+    // A stream that still frees keeps its place until a later trim.
+    for (int i = 0; i < 100000 && simulated::live().streams > 0; ++i) {
+      std::this_thread::yield();
+      api().trim();
+    }
     // The driver counts a user object until a moment after its destructor has handed the owner to us.
     for (int i = 0; i < 10000000 && simulated::live().user_objects > 0; ++i) std::this_thread::yield();
   }
