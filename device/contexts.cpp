@@ -65,14 +65,17 @@ void PrimaryContext::retain(DeviceState& state) {
   context_.store(context, std::memory_order_release);
 }
 
-// A reset leaves the handle as it is, and destroys what it stood for: only its number changes.
+// A reset leaves the handle as it is, and destroys what it stood for: only its number changes, which nobody may ask for
+// before the context is known to be there. We hold it, so it is inactive for no other reason than a reset.
 void PrimaryContext::check_not_reset(DeviceState& state, CUcontext context) {
-  unsigned long long id = 0;
-  const CUresult error = state.driver.CtxGetId(context, &id);
-  if (error == CUDA_SUCCESS && id == id_) return;
-  const bool reset = error == CUDA_SUCCESS || error == CUDA_ERROR_CONTEXT_IS_DESTROYED ||
-                     error == CUDA_ERROR_INVALID_CONTEXT;
-  if (!reset) state.fail(error, "cuCtxGetId", "looking at the primary context");
+  if (state.session.is_active(state)) {
+    unsigned long long id = 0;
+    const CUresult error = state.driver.CtxGetId(context, &id);
+    if (error == CUDA_SUCCESS && id == id_) return;
+    const bool reset = error == CUDA_SUCCESS || error == CUDA_ERROR_CONTEXT_IS_DESTROYED ||
+                       error == CUDA_ERROR_INVALID_CONTEXT;
+    if (!reset) state.fail(error, "cuCtxGetId", "looking at the primary context");
+  }
   state.health.remember(CUDA_ERROR_CONTEXT_IS_DESTROYED,
                         "the primary context of " + state.name() +
                             " was reset by somebody (cudaDeviceReset or cuDevicePrimaryCtxReset), and with it went all "
