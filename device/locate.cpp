@@ -22,7 +22,17 @@ CUresult ask(const driver::Driver& driver, const void* address, Attributes& answ
                                  CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL, CU_POINTER_ATTRIBUTE_RANGE_START_ADDR,
                                  CU_POINTER_ATTRIBUTE_RANGE_SIZE};
   void* values[] = {&answer.managed, &answer.memory_type, &answer.device, &answer.begin, &answer.size};
-  return driver.PointerGetAttributes(5, names, values, reinterpret_cast<CUdeviceptr>(address));
+  const auto at = reinterpret_cast<CUdeviceptr>(address);
+  const CUresult error = driver.PointerGetAttributes(5, names, values, at);
+  if (error != CUDA_SUCCESS || answer.managed != 0 || answer.memory_type != CU_MEMORYTYPE_HOST) return error;
+  CUpointer_attribute name = CU_POINTER_ATTRIBUTE_DEVICE_POINTER;
+  CUdeviceptr on_device = 0;
+  void* value = &on_device;
+  const CUresult refused = driver.PointerGetAttributes(1, &name, &value, at);
+  // Write-combined memory, and in places what somebody registered: pinned, but at another address for kernels. What works
+  // for pageable memory works for it.
+  if (refused == CUDA_SUCCESS && on_device != 0 && on_device != at) answer = {};
+  return refused;
 }
 
 // Some drivers answer only where a context is current. Any will do; where none is active there is no memory either.

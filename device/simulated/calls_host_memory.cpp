@@ -11,6 +11,7 @@ namespace {
 constexpr size_t kPage = 4096;
 constexpr int kNewByte = 0xCD;
 constexpr size_t kPoisoned = size_t{64} << 20;
+constexpr uintptr_t kWriteCombined = uintptr_t{1} << 52;  // no address of a host
 
 Allocation host_allocation(Call& call, void* memory, size_t bytes, Kind kind) {
   Allocation made;
@@ -37,7 +38,8 @@ CUresult MemHostAlloc(Call& call, void** memory, size_t bytes, unsigned int flag
   require(bytes <= PTRDIFF_MAX - kPage, CUDA_ERROR_OUT_OF_MEMORY);
   void* const made = std::aligned_alloc(kPage, (bytes + kPage - 1) / kPage * kPage);
   require(made != nullptr, CUDA_ERROR_OUT_OF_MEMORY);
-  const Allocation allocation = host_allocation(call, made, bytes, Kind::pinned);
+  Allocation allocation = host_allocation(call, made, bytes, Kind::pinned);
+  if ((flags & CU_MEMHOSTALLOC_WRITECOMBINED) != 0) allocation.device_offset = kWriteCombined;
   call.state.memory->known.insert(allocation);
   call.state.memory->present.insert(allocation);
   if (bytes <= kPoisoned) {
@@ -67,7 +69,7 @@ CUresult MemHostGetDevicePointer(Call& call, CUdeviceptr* address, void* memory,
   const auto begin = reinterpret_cast<uintptr_t>(memory);
   const Allocation* const found = call.state.memory->known.find(begin);
   require(found != nullptr && (found->kind == Kind::pinned || found->kind == Kind::registered));
-  *address = begin;
+  *address = begin + found->device_offset;
   return CUDA_SUCCESS;
 }
 

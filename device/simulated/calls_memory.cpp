@@ -40,7 +40,9 @@ bool answer_attribute(const State& state, CUpointer_attribute attribute, const A
     case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
       answer<CUmemorytype>(data, found != nullptr ? memory_type(*found) : CUmemorytype{});
       return true;
-    case CU_POINTER_ATTRIBUTE_DEVICE_POINTER: answer<CUdeviceptr>(data, found != nullptr ? address : 0); return true;
+    case CU_POINTER_ATTRIBUTE_DEVICE_POINTER:
+      answer<CUdeviceptr>(data, found != nullptr ? address + found->device_offset : 0);
+      return true;
     case CU_POINTER_ATTRIBUTE_HOST_POINTER:
       answer<void*>(data, found != nullptr && host ? as_pointer(address) : nullptr);
       return true;

@@ -25,6 +25,7 @@ struct Allocation {
   CUmemoryPool pool = nullptr;  ///< of kind pool
   bool portable = false;        ///< of kind pinned and registered
   bool mapped = false;
+  uintptr_t device_offset = 0;  ///< of kind pinned: from the host's address to the device's
 
   uintptr_t end() const noexcept { return begin + bytes; }
   bool on_device() const noexcept { return kind == Kind::device || kind == Kind::pool || kind == Kind::graph; }
