@@ -54,12 +54,19 @@ void DriverApi::free(int device, void* memory, std::span<const Completion> pendi
   give_back([&](Session& known) { known.device(device).memory.free(memory, pending); });
 }
 
+void DriverApi::free_on(int device, void* memory, StreamRef stream) noexcept {
+  if (memory == nullptr) return;
+  give_back([&](Session& known) { known.device(device).memory.free_on(memory, stream); });
+}
+
 void* DriverApi::allocate_pinned(int64_t bytes) { return session().pinned.allocate(bytes); }
 
 void DriverApi::free_pinned(void* memory) noexcept {
   if (memory == nullptr) return;
   give_back([&](Session& known) { known.pinned.free(memory); });
 }
+
+bool DriverApi::is_pinned_there(const void* memory) { return session().pinned.is_there(memory); }
 
 void* DriverApi::allocate_managed(int device, int64_t bytes) {
   return session().device(device).memory.allocate_managed(bytes);

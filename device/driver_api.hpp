@@ -27,8 +27,10 @@ class DriverApi final : public DeviceApi {
 
   void* allocate(int device, int64_t bytes, StreamRef stream) override;
   void free(int device, void* memory, std::span<const Completion> pending) noexcept override;
+  void free_on(int device, void* memory, StreamRef stream) noexcept override;
   void* allocate_pinned(int64_t bytes) override;
   void free_pinned(void* memory) noexcept override;
+  bool is_pinned_there(const void* memory) override;
   void* allocate_managed(int device, int64_t bytes) override;
   void free_managed(int device, void* memory) noexcept override;
   std::optional<PointerInfo> locate(const void* address, bool initialise) override;

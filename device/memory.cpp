@@ -141,6 +141,14 @@ void Memory::free(void* memory, std::span<const Completion> pending) {
   put_back();
 }
 
+void Memory::free_on(void* memory, StreamRef stream) {
+  const Entry entry(state_);
+  const StreamUse use(state_, stream);
+  if (has_pools()) return state_.note(state_.driver.MemFreeAsync(as_address(memory), use.get()), "cuMemFreeAsync");
+  const Completion end = record(state_, stream, false);
+  defer(as_address(memory), {&end, 1});
+}
+
 void Memory::defer(CUdeviceptr memory, std::span<const Completion> pending) {
   {
     const std::lock_guard lock(deferred_mutex_);
@@ -189,6 +197,12 @@ void* Memory::allocate_managed(int64_t bytes) {
   const Entry entry(state_);
   if (state_.attribute(CU_DEVICE_ATTRIBUTE_MANAGED_MEMORY) == 0) {
     throw DeviceError(state_.name() + " has no managed memory; use pinned memory", CUDA_ERROR_NOT_SUPPORTED);
+  }
+  // There a host that touches any of it while anything runs on the device crashes: nobody could know when it may.
+  if (state_.attribute(CU_DEVICE_ATTRIBUTE_CONCURRENT_MANAGED_ACCESS) == 0) {
+    throw DeviceError(state_.name() + " cannot work while the host uses managed memory (no concurrent managed access, as "
+                                      "under WSL and on Tegra); use pinned memory",
+                      CUDA_ERROR_NOT_SUPPORTED);
   }
   CUdeviceptr memory = 0;
   const CUresult error = state_.driver.MemAllocManaged(&memory, size, CU_MEM_ATTACH_GLOBAL);

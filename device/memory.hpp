@@ -21,6 +21,7 @@ class Memory {
 
   [[nodiscard]] void* allocate(int64_t bytes, StreamRef stream);
   void free(void* memory, std::span<const Completion> pending);
+  void free_on(void* memory, StreamRef stream);
   /// Gives what is free back to the system. Needs an Entry.
   void trim() noexcept;
 

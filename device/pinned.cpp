@@ -3,11 +3,27 @@
 #include <algorithm>
 #include <bit>
 #include <string>
+#include <utility>
 
 #include "device/session.hpp"
 #include "strideport/error.hpp"
 
 namespace strideport::device {
+namespace {
+
+// A reset is noticed where a device is entered.
+bool is_usable(DeviceState& state) {
+  if (state.health.failed()) return false;
+  try {
+    const Entry entry(state);
+  } catch (const DeviceError&) {
+    if (!state.health.failed()) throw;
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
 
 size_t Pinned::size_class(size_t bytes) noexcept {
   constexpr size_t kSmallest = 4096;
@@ -26,6 +42,20 @@ void* Pinned::allocate(int64_t bytes) {
 }
 
 void* Pinned::take(size_t size) {
+  while (void* const memory = pop(size)) {
+    try {
+      if (is_there(memory)) return memory;
+    } catch (...) {
+      free(memory);
+      throw;
+    }
+    const std::lock_guard lock(mutex_);
+    blocks_.erase(memory);
+  }
+  return nullptr;
+}
+
+void* Pinned::pop(size_t size) {
   const std::lock_guard lock(mutex_);
   const auto shelf = kept_.find(size);
   if (shelf == kept_.end() || shelf->second.empty()) return nullptr;
@@ -35,9 +65,32 @@ void* Pinned::take(size_t size) {
   return memory;
 }
 
+// Of memory that is gone, somebody may get the address anew.
+void Pinned::forget(void* memory) {
+  const auto found = blocks_.find(memory);
+  if (found == blocks_.end()) return;
+  const size_t size = found->second.size;
+  if (std::erase(kept_[size], memory) != 0) kept_bytes_ -= size;
+  blocks_.erase(found);
+}
+
+bool Pinned::is_there(const void* memory) {
+  session_.check_not_forked();
+  DeviceState* state = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = blocks_.find(memory);
+    if (found == blocks_.end()) return false;
+    state = found->second.state;
+  }
+  return is_usable(*state);
+}
+
 // Portable: pinned for all devices, so any context will do.
 void* Pinned::from_driver(size_t size, int64_t asked) {
-  DeviceState& state = session_.any_device();
+  DeviceState* any = &session_.any_device();
+  for (int i = 1; i < session_.count() && !is_usable(*any); ++i) any = &session_.any_device();
+  DeviceState& state = *any;
   const Entry entry(state);
   const unsigned flags = CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP;
   void* memory = nullptr;
@@ -51,7 +104,8 @@ void* Pinned::from_driver(size_t size, int64_t asked) {
   }
   try {
     const std::lock_guard lock(mutex_);
-    sizes_.emplace(memory, size);
+    forget(memory);
+    blocks_[memory] = {size, &state};
   } catch (...) {
     session_.driver.MemFreeHost(memory);
     throw;
@@ -61,42 +115,45 @@ void* Pinned::from_driver(size_t size, int64_t asked) {
 
 void Pinned::free(void* memory) {
   session_.check_not_forked();
+  DeviceState* state = nullptr;
   {
     const std::lock_guard lock(mutex_);
-    const auto found = sizes_.find(memory);
-    if (found == sizes_.end()) return;
-    const size_t size = found->second;
-    if (size <= kKeptBytes - std::min(kept_bytes_, kKeptBytes)) {
+    const auto found = blocks_.find(memory);
+    if (found == blocks_.end()) return;
+    const size_t size = found->second.size;
+    state = found->second.state;
+    if (!state->health.failed() && size <= kKeptBytes - std::min(kept_bytes_, kKeptBytes)) {
       kept_[size].push_back(memory);
       kept_bytes_ += size;
       return;
     }
-    sizes_.erase(found);
+    blocks_.erase(found);
   }
-  to_driver(memory);
+  to_driver(memory, *state);
 }
 
-void Pinned::to_driver(void* memory) noexcept {
+void Pinned::to_driver(void* memory, DeviceState& state) noexcept {
   give_back_or_leak([&] {
-    DeviceState& state = session_.any_device();
     const Entry entry(state);
-    state.note(session_.driver.MemFreeHost(memory), "cuMemFreeHost");
+    state.note(state.driver.MemFreeHost(memory), "cuMemFreeHost");
   });
 }
 
 void Pinned::trim() noexcept {
-  std::map<size_t, std::vector<void*>> all;
-  {
+  std::vector<std::pair<void*, DeviceState*>> all;
+  try {
     const std::lock_guard lock(mutex_);
-    all.swap(kept_);
-    kept_bytes_ = 0;
-    for (const auto& [size, shelf] : all) {
-      for (void* const memory : shelf) sizes_.erase(memory);
+    for (auto& [size, shelf] : kept_) {
+      for (; !shelf.empty(); shelf.pop_back()) {
+        const auto found = blocks_.find(shelf.back());
+        all.emplace_back(shelf.back(), found->second.state);
+        blocks_.erase(found);
+        kept_bytes_ -= size;
+      }
     }
+  } catch (...) {  // no room for the list: what is not on it stays kept
   }
-  for (const auto& [size, shelf] : all) {
-    for (void* const memory : shelf) to_driver(memory);
-  }
+  for (const auto& [memory, state] : all) to_driver(memory, *state);
 }
 
 }  // namespace strideport::device

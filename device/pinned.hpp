@@ -1,4 +1,6 @@
 /// Pinned host memory: portable and mapped, from a pool that keeps what is freed, since the driver takes milliseconds for it.
+/// All devices reach it, and yet it is of one device's context, and goes with a reset of that: such memory is neither
+/// handed out again nor given back.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +12,7 @@
 
 namespace strideport::device {
 
+class DeviceState;
 class Session;
 
 class Pinned {
@@ -22,6 +25,8 @@ class Pinned {
   /// Throws: DeviceOutOfMemory; DeviceError; InvalidArgument for a negative size.
   [[nodiscard]] void* allocate(int64_t bytes);
   void free(void* memory);
+  /// False where the context went that it was allocated in, or its device failed. Throws: DeviceError.
+  [[nodiscard]] bool is_there(const void* memory);
   /// Gives all that is kept back to the driver.
   void trim() noexcept;
 
@@ -29,13 +34,20 @@ class Pinned {
   [[nodiscard]] static size_t size_class(size_t bytes) noexcept;
 
  private:
+  struct Block {
+    size_t size;
+    DeviceState* state;  // whose context it is of
+  };
+
   void* take(size_t size);
+  void* pop(size_t size);
+  void forget(void* memory);
   void* from_driver(size_t size, int64_t asked);
-  void to_driver(void* memory) noexcept;
+  static void to_driver(void* memory, DeviceState& state) noexcept;
 
   Session& session_;
   std::mutex mutex_;
-  std::unordered_map<void*, size_t> sizes_;        // of all that is alive or kept
+  std::unordered_map<const void*, Block> blocks_;  // all that are in use or kept
   std::map<size_t, std::vector<void*>> kept_;      // by size class
   size_t kept_bytes_ = 0;
 };

@@ -9,6 +9,7 @@
 
 #include "device/session.hpp"
 #include "tests/support/device_fixture.hpp"
+#include "tests/support/throws.hpp"
 
 namespace strideport::testing {
 namespace {
@@ -115,6 +116,117 @@ TEST_F(DeviceVariants, KernelsAreLoadedAtTheFirstUseAndNeverAgain) {
   EXPECT_EQ(simulated::calls("LaunchKernel"), 1u);
   EXPECT_EQ(simulated::calls("KernelGetFunction"), 0u);
   EXPECT_EQ(simulated::calls("LibraryLoadData"), 0u);
+}
+
+TEST_F(DeviceVariants, TrimGivesBackWhatWasFreedAMomentAgo) {
+  const OwnStream busy(api(), 0);
+  { const DeviceBytes first(api(), 0, 1 << 20); }
+  api().trim();
+  const int64_t before = api().info(0).free_bytes;
+  void* const memory = api().allocate(0, 1 << 20, busy);
+  void* const pending = api().allocate(0, 1 << 20, busy);
+  api().synchronize(0, busy);
+  Gate gate;
+  ASSERT_TRUE(gate.close(driver(), busy));
+  const Completion point = api().record(0, busy);
+  api().free(0, memory, {});
+  api().free(0, pending, {&point, 1});
+  api().trim();  // waits for no work
+  EXPECT_FALSE(api().done(point));
+  EXPECT_LT(before - api().info(0).free_bytes, 2 << 20);
+  gate.open();
+  api().synchronize(point);
+  const auto all = static_cast<int64_t>(kCapacity) - (1 << 20);
+  void* const most = api().allocate(0, all, busy);  // what a stream of ours has freed since is known to be free
+  EXPECT_EQ(api().done(point), true);
+  api().synchronize(0, busy);
+  api().free(0, most, {});
+  api().trim();
+  EXPECT_EQ(api().info(0).free_bytes, before);
+}
+
+TEST_F(DeviceVariants, FreedOnItsStreamMemoryIsThereForTheNextWorkAtOnce) {
+  const OwnStream busy(api(), 0);
+  Gate gate;
+  ASSERT_TRUE(gate.close(driver(), busy));
+  void* const first = api().allocate(0, 1 << 20, busy);
+  api().free_on(0, first, busy);
+  const int64_t before = api().info(0).free_bytes;
+  for (int i = 0; i < 3 * static_cast<int>(kCapacity >> 20); ++i) {
+    void* const next = api().allocate(0, 1 << 20, busy);
+    EXPECT_EQ(next, first);
+    api().free_on(0, next, busy);
+  }
+  EXPECT_EQ(api().info(0).free_bytes, before);
+}
+
+TEST_F(DeviceVariants, FreedOnItsStreamMemoryOutlivesTheWorkWithoutPoolsToo) {
+  simulated::Options options;
+  options.pools = false;
+  begin(options);
+  const OwnStream busy(api(), 0);
+  const auto source = numbered_bytes(4096);
+  const PinnedBytes pinned(api(), 8192);
+  std::memcpy(pinned.get() + 4096, source.data(), source.size());
+  void* const memory = api().allocate(0, 4096, busy);
+  Gate gate;
+  ASSERT_TRUE(gate.close(driver(), busy));
+  api().memcpy_async(0, memory, pinned.get() + 4096, 4096, busy);
+  api().memcpy_async(0, pinned.get(), memory, 4096, busy);
+  const Completion end = api().record(0, busy);
+  api().free_on(0, memory, busy);
+  EXPECT_EQ(simulated::live().device_allocations, 1);
+  gate.open();
+  api().synchronize(end);
+  EXPECT_EQ(std::memcmp(pinned.get(), source.data(), source.size()), 0);
+}
+
+TEST_F(DeviceVariants, MemoryThatTheDeviceSeesElsewhereIsPageable) {
+  const DeviceBytes any(api(), 0, 64);
+  for (const unsigned flags : {0u, static_cast<unsigned>(CU_MEMHOSTALLOC_WRITECOMBINED)}) {
+    void* memory = nullptr;
+    const ContextOf context(driver(), 0);
+    ASSERT_EQ(driver().MemHostAlloc(&memory, 4096, flags | CU_MEMHOSTALLOC_PORTABLE), CUDA_SUCCESS);
+    const PointerInfo found = api().locate(memory, true).value();
+    EXPECT_EQ(found.device.type, flags == 0 ? DeviceType::simulated_host : DeviceType::cpu);
+    EXPECT_EQ(driver().MemFreeHost(memory), CUDA_SUCCESS);
+  }
+}
+
+TEST_F(DeviceVariants, ManagedMemoryNeedsADeviceThatWorksBesideTheHost) {
+  simulated::Options options;
+  options.concurrent_managed = false;
+  begin(options);
+  expect_throws<DeviceError>([&] { api().allocate_managed(0, 64); }, {"concurrent managed access", "pinned"});
+}
+
+TEST_F(DeviceVariants, PinnedMemoryOfADeviceThatWasResetIsNotHandedOutAgain) {
+  const DeviceBytes elsewhere(api(), 1, 64);
+  const PinnedBytes of_one(api(), 4096);
+  void* gone = nullptr;
+  {
+    const DeviceBytes first(api(), 0, 64);
+    const PinnedBytes pinned(api(), 4096);  // of device 0, the first in use
+    gone = pinned.get();
+    EXPECT_TRUE(api().is_pinned_there(gone));
+  }
+  simulated::reset_device(0);
+  EXPECT_FALSE(api().is_pinned_there(gone));
+  EXPECT_TRUE(api().is_pinned_there(of_one.get()));
+  for (int i = 0; i < 3; ++i) {
+    const PinnedBytes pinned(api(), 4096);
+    pinned.get()[4095] = std::byte{1};
+    EXPECT_TRUE(api().is_pinned_there(pinned.get()));
+    api().memcpy_async(1, elsewhere.get(), pinned.get(), 64, StreamRef::host());
+  }
+}
+
+TEST_F(DeviceVariants, ANumberIsAskedOnlyOfAContextThatIsThere) {
+  { const DeviceBytes any(api(), 0, 64); }
+  simulated::reset_device(0, false);
+  simulated::forget_calls();
+  expect_throws<DeviceError>([&] { api().allocate(0, 64, StreamRef::host()); }, {"reset"});
+  EXPECT_EQ(simulated::calls("CtxGetId"), 0u);
 }
 
 TEST_F(DeviceVariants, PinnedSizeClassesWasteAQuarterAtMost) {

@@ -254,6 +254,23 @@ TEST_P(TransferFaults, ADeviceMayFailForGoodAtAnyCall) {
   }
 }
 
+class TransferReset : public SimulatedFixture {};
+
+TEST_F(TransferReset, OtherDevicesCopyOnThroughMemoryThatIsThere) {
+  transfer::forget(api());
+  const std::vector<std::byte> bytes = numbered_bytes(size_t{6} << 20);
+  const Buffer first = put(PlaceKind::device, bytes);         // from here on, pinned memory is device 0's
+  const Buffer second = put(PlaceKind::other_device, bytes);  // that of the other device's ring, too
+  ASSERT_GT(simulated::live().pinned_allocations, 0);
+  simulated::reset_device(0);
+  for (int i = 0; i < 3; ++i) {
+    const Buffer next = put(PlaceKind::other_device, bytes);
+    EXPECT_TRUE(get(next) == bytes);
+    EXPECT_TRUE(get(second) == bytes);
+  }
+  transfer::forget(api());
+}
+
 INSTANTIATE_TEST_SUITE_P(Routes, TransferFaults, ::testing::ValuesIn(scenarios()),
                          [](const auto& scenario) { return std::string(scenario.param.name); });
 

@@ -1,6 +1,7 @@
 #include "device/simulated/state.hpp"
 
 #include <pthread.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <atomic>
@@ -36,6 +37,11 @@ State* make_state() {
 }
 
 void free_host_memory(const Allocation& allocation) noexcept { std::free(reinterpret_cast<void*>(allocation.begin)); }
+
+// Whole pages, as host memory of the driver's is allocated: who touches them afterwards is told at once.
+void protect(const Allocation& allocation, int protection) noexcept {
+  mprotect(reinterpret_cast<void*>(allocation.begin), allocation.bytes, protection);
+}
 
 }  // namespace
 
@@ -98,7 +104,10 @@ void State::stop(Lock& lock) {
   for (const auto& [begin, allocation] : memory->known.all()) {
     if (allocation.kind == Kind::pinned || allocation.kind == Kind::managed) free_host_memory(allocation);
   }
-  for (const Allocation& allocation : retired) free_host_memory(allocation);
+  for (const Allocation& allocation : retired) {
+    protect(allocation, PROT_READ | PROT_WRITE);
+    free_host_memory(allocation);
+  }
   retired.clear();
   contexts.fill(Context());
   libraries.clear();
@@ -192,6 +201,7 @@ void State::deactivate(Lock& lock, Context& context) {
     forget_allocation(allocation);
     if (!first || allocation.on_device() || allocation.kind == Kind::registered) continue;
     retired.push_back(allocation);
+    protect(allocation, PROT_NONE);
   }
   memory->give_all_back(context.device);
   context.legacy.reset();

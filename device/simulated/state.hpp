@@ -73,7 +73,7 @@ struct State {
   std::vector<ExecPtr> leaving_execs;  // destroyed, with a launch under way
   std::map<CUuserObject, UserObjectPtr> user_objects;
   std::vector<CapturePtr> captures;  // that have not ended
-  std::vector<Allocation> retired;   // host memory of contexts that were reset: forgotten, its bytes still there
+  std::vector<Allocation> retired;   // host memory of contexts that were reset: nobody may touch it any more
   QueuePtr destructors;              // runs those of user objects
 
   std::vector<InjectedFault> injected;

@@ -100,7 +100,9 @@ int Ring::find_free() {
     }
     if (entry.pending && !is_over(entry.pending)) continue;
     entry.pending = nullptr;
-    return index;
+    if (api_.is_pinned_there(entry.memory)) return index;
+    api_.free_pinned(std::exchange(entry.memory, nullptr));
+    if (without_memory < 0) without_memory = index;
   }
   if (without_memory >= 0) entries_[without_memory].memory = static_cast<std::byte*>(api_.allocate_pinned(kSlotBytes));
   return without_memory;
@@ -127,11 +129,14 @@ Ring::Slot Ring::take() {
     Entry& entry = entries_[index];
     entry.taken = true;
     next_ = (index + 1) % kSlots;
-    Slot slot(this, index);
     const Completion pending = std::exchange(entry.pending, nullptr);
     lock.unlock();
-    if (wait) slot.wait_for(pending);
-    return slot;
+    {
+      Slot slot(this, index);
+      if (wait) slot.wait_for(pending);
+      if (!wait || api_.is_pinned_there(slot.memory())) return slot;
+    }
+    lock.lock();
   }
 }
 

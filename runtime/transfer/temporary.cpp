@@ -31,6 +31,10 @@ Temporary::Temporary(Temporary&& other) noexcept
 
 Temporary::~Temporary() {
   if (memory_ == nullptr) return;
+  if (other_.api == nullptr) {
+    work_.api->free_on(work_.device, memory_, work_.stream);
+    return;
+  }
   std::array<Completion, 2> pending;
   size_t count = 0;
   for (const WorkStream* work : {&work_, &other_}) {

@@ -9,6 +9,7 @@
 namespace strideport::transfer {
 
 /// Allocated on a stream, and freed after the work of that stream, and of one more that used it. The host never waits.
+/// Where no other stream used it, the next one of the same stream has the memory again: queued copies take no more than one.
 class Temporary {
  public:
   Temporary() noexcept = default;  // none
