@@ -1,24 +1,25 @@
 #include "runtime/transfer/temporary.hpp"
 
 #include <array>
+#include <optional>
 #include <span>
 #include <utility>
 
 namespace strideport::transfer {
 namespace {
 
-// Empty where the work is over, or its device failed and nothing is running any more.
-Completion end_of(const WorkStream& work) noexcept {
-  if (work.api == nullptr) return nullptr;
+// Empty where the work is over; nothing where nobody can say when it will be.
+std::optional<Completion> end_of(const WorkStream& work) noexcept {
   try {
     return work.api->record(work.device, work.stream);
   } catch (...) {
   }
   try {
     work.api->synchronize(work.device, work.stream);
+    return Completion();
   } catch (...) {
   }
-  return nullptr;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -38,7 +39,9 @@ Temporary::~Temporary() {
   std::array<Completion, 2> pending;
   size_t count = 0;
   for (const WorkStream* work : {&work_, &other_}) {
-    if (Completion end = end_of(*work)) pending[count++] = std::move(end);
+    std::optional<Completion> end = end_of(*work);
+    if (!end) return;  // leaks, on a device that failed: another one may still be reading it
+    if (*end) pending[count++] = std::move(*end);
   }
   work_.api->free(work_.device, memory_, std::span(pending).first(count));
 }

@@ -9,7 +9,8 @@
 namespace strideport::transfer {
 
 /// Allocated on a stream, and freed after the work of that stream, and of one more that used it. The host never waits.
-/// Where no other stream used it, the next one of the same stream has the memory again: queued copies take no more than one.
+/// Where no other stream used it, the next one of the same stream has the memory again: queued copies take no more than
+/// one. It leaks where nobody can say when that work ends, on a device that failed.
 class Temporary {
  public:
   Temporary() noexcept = default;  // none
