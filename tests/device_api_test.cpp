@@ -122,8 +122,14 @@ TEST_F(DeviceApiTest, LocatesEveryKindOfMemory) {
   int host = 0;
   const auto at = [&](const void* address) { return api().locate(address, true).value(); };
   EXPECT_EQ(at(device.get() + 100).device, (Device{type(), 0}));
-  EXPECT_EQ(at(device.get() + 100).allocation.begin, device.get());
-  EXPECT_GE(at(device.get() + 100).allocation.size, 4096);
+  // Of a pool's memory, a driver may know the addresses that the pool reserved, and no less.
+  const MemoryRange range = at(device.get() + 100).allocation;
+  const auto before = reinterpret_cast<uintptr_t>(device.get()) - reinterpret_cast<uintptr_t>(range.begin);
+  EXPECT_LE(range.begin, static_cast<const void*>(device.get()));
+  EXPECT_GE(range.size, static_cast<int64_t>(before) + 4096);
+  if (on_simulated_device()) {
+    EXPECT_EQ(range.begin, device.get());
+  }
   EXPECT_EQ(at(pinned_bytes.get() + 1).device, pinned());
   EXPECT_EQ(at(managed_bytes).device, managed());
   EXPECT_EQ(at(&host).device, Device{});

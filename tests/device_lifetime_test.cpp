@@ -43,15 +43,17 @@ TEST_F(DeviceLifetime, AnOwnerGoesAtOnceWhereNothingIsPending) {
 }
 
 TEST_F(DeviceLifetime, AnOwnerGoesAfterAllPendingWorkInAThreadOfOurs) {
+  // Host functions of one device may be serialised, in any order: two that wait could wait for each other.
+  if (devices() < 2) GTEST_SKIP() << "needs two devices";
   const OwnStream first(api(), 0);
-  const OwnStream second(api(), devices() - 1);
+  const OwnStream second(api(), 1);
   Gate first_gate;
   Gate second_gate;
   ASSERT_TRUE(first_gate.close(driver(), first));
-  ASSERT_TRUE(second_gate.close(driver(), second, devices() - 1));
+  ASSERT_TRUE(second_gate.close(driver(), second, 1));
   Drops both;
   Drops one;
-  api().release_after({api().record(0, first), api().record(devices() - 1, second)}, both.owner());
+  api().release_after({api().record(0, first), api().record(1, second)}, both.owner());
   api().release_after({api().record(0, first)}, one.owner());
   EXPECT_EQ(both.count() + one.count(), 0);
   first_gate.open();
