@@ -81,8 +81,8 @@ bool done(Recorded& point) {
 
 namespace {
 
-// To sleep and be woken takes tens of microseconds, longer than small copies: for about as long, the event is asked, ever
-// more seldom.
+// To sleep and be woken takes tens of microseconds, longer than small copies: for about as long, the event is asked,
+// ever more seldom.
 bool comes_soon(Recorded& point) {
   using Clock = std::chrono::steady_clock;
   const Clock::time_point start = Clock::now();

@@ -29,8 +29,8 @@ CUresult ask(const driver::Driver& driver, const void* address, Attributes& answ
   CUdeviceptr on_device = 0;
   void* value = &on_device;
   const CUresult refused = driver.PointerGetAttributes(1, &name, &value, at);
-  // Write-combined memory, and in places what somebody registered: pinned, but at another address for kernels. What works
-  // for pageable memory works for it.
+  // Write-combined memory, and in places what somebody registered: pinned, but at another address for kernels. What
+  // works for pageable memory works for it.
   if (refused == CUDA_SUCCESS && on_device != 0 && on_device != at) answer = {};
   return refused;
 }

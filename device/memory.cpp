@@ -200,8 +200,8 @@ void* Memory::allocate_managed(int64_t bytes) {
   }
   // There a host that touches any of it while anything runs on the device crashes: nobody could know when it may.
   if (state_.attribute(CU_DEVICE_ATTRIBUTE_CONCURRENT_MANAGED_ACCESS) == 0) {
-    throw DeviceError(state_.name() + " cannot work while the host uses managed memory (no concurrent managed access, as "
-                                      "under WSL and on Tegra); use pinned memory",
+    throw DeviceError(state_.name() + " cannot work while the host uses managed memory (no concurrent managed access, "
+                                      "as under WSL and on Tegra); use pinned memory",
                       CUDA_ERROR_NOT_SUPPORTED);
   }
   CUdeviceptr memory = 0;

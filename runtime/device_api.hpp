@@ -88,13 +88,13 @@ class DeviceApi {
   virtual void free_on(int device, void* memory, StreamRef stream) noexcept = 0;
   virtual void* allocate_pinned(int64_t bytes) = 0;  ///< portable and mapped, from a pool that keeps what is freed
   virtual void free_pinned(void* memory) noexcept = 0;  ///< no work may be pending on it
-  /// False for pinned memory of ours that is gone: somebody reset the device that it was allocated through, or that failed.
+  /// False for pinned memory of ours that is gone: the device that it was allocated through was reset, or failed.
   virtual bool is_pinned_there(const void* memory) = 0;
   /// Throws: DeviceError for a device that does not work while the host uses managed memory.
   virtual void* allocate_managed(int device, int64_t bytes) = 0;
   virtual void free_managed(int device, void* memory) noexcept = 0;
-  /// Nothing where there is no driver, or it is not initialised and `initialise` is false. Pinned memory that the device
-  /// sees at another address than the host (write-combined memory) is reported as the host's pageable memory.
+  /// Nothing where there is no driver, or it is not initialised and `initialise` is false. Pinned memory that the
+  /// device sees at another address than the host (write-combined memory) is reported as the host's pageable memory.
   virtual std::optional<PointerInfo> locate(const void* address, bool initialise) = 0;
   /// Gives pooled memory back to the system.
   virtual void trim() noexcept = 0;
