@@ -16,6 +16,22 @@
 namespace strideport::testing {
 namespace {
 
+// More than half of the device, twice: the second time there is room only once the first, pending on a stream, is free.
+void allocate_what_a_free_will_give_back(DeviceApi& api, const driver::Driver& driver, uint64_t capacity) {
+  const OwnStream busy(api, 0);
+  const auto most = static_cast<int64_t>(capacity * 3 / 4);
+  void* const memory = api.allocate(0, most, busy);
+  Gate gate;
+  ASSERT_TRUE(gate.close(driver, busy));
+  const Completion point = api.record(0, busy);
+  api.free(0, memory, {&point, 1});
+  std::thread opener([&] { gate.open(); });
+  void* const again = api.allocate(0, most, StreamRef::host());
+  EXPECT_TRUE(api.done(point));
+  opener.join();
+  api.free(0, again, {});
+}
+
 class DeviceLifetime : public DeviceFixture {
  protected:
   // A graph of what `queue(stream)` captures on a stream of ours.
@@ -109,18 +125,7 @@ TEST_F(DeviceLifetime, FreedMemoryIsNotHandedOutBeforeItsWorkIsDone) {
 
 TEST_F(DeviceLifetime, AnAllocationWaitsForFreesRatherThanFails) {
   if (!on_simulated_device()) GTEST_SKIP() << "fills the device";
-  const OwnStream busy(api(), 0);
-  const auto most = static_cast<int64_t>(kCapacity * 3 / 4);
-  void* const memory = api().allocate(0, most, busy);
-  Gate gate;
-  ASSERT_TRUE(gate.close(driver(), busy));
-  const Completion point = api().record(0, busy);
-  api().free(0, memory, {&point, 1});
-  std::thread opener([&] { gate.open(); });
-  void* const again = api().allocate(0, most, StreamRef::host());
-  EXPECT_TRUE(api().done(point));
-  opener.join();
-  api().free(0, again, {});
+  allocate_what_a_free_will_give_back(api(), driver(), kCapacity);
 }
 
 TEST_F(DeviceLifetime, AGraphKeepsItsOwners) {
@@ -258,17 +263,7 @@ TEST_F(DeviceWithoutPools, MemoryIsFreedOnceItsWorkIsDone) {
 }
 
 TEST_F(DeviceWithoutPools, AnAllocationWaitsForFreesRatherThanFails) {
-  const OwnStream busy(api(), 0);
-  const auto most = static_cast<int64_t>(kCapacity * 3 / 4);
-  void* const memory = api().allocate(0, most, busy);
-  Gate gate;
-  ASSERT_TRUE(gate.close(driver(), busy));
-  const Completion point = api().record(0, busy);
-  api().free(0, memory, {&point, 1});
-  std::thread opener([&] { gate.open(); });
-  void* const again = api().allocate(0, most, StreamRef::host());
-  opener.join();
-  api().free(0, again, {});
+  allocate_what_a_free_will_give_back(api(), driver(), kCapacity);
 }
 
 }  // namespace

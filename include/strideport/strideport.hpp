@@ -1,4 +1,4 @@
-/// Everything.
+/// Everything but thrust.hpp, which needs CCCL, and simulated.hpp, which is about simulated devices alone.
 #pragma once
 
 #include "strideport/buffer.hpp"
