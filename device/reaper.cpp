@@ -147,8 +147,7 @@ void Reaper::unpark(void* parked) noexcept {
   std::unique_ptr<Parked> mine(static_cast<Parked*>(parked));
   Reaper& reaper = *mine->reaper;
   if (reaper.session_.forked()) return static_cast<void>(mine.release());
-  const std::lock_guard lock(reaper.mutex_);
-  if (reaper.finishing_) return static_cast<void>(mine.release());
+  const std::lock_guard lock(reaper.mutex_);  // past the end of the thread it stays in the list
   mine->next = std::move(reaper.parked_);
   reaper.parked_ = std::move(mine);
   reaper.wake_.notify_one();

@@ -148,6 +148,7 @@ TEST_F(DeviceKernels, ThoseForFarOffsetsCopyRight) {
     // The source near to itself: two windows of which the second is moved away.
     NamedLayout near = layout;
     near.src_strides[0] = 1'000;
+    const int64_t window_items = 4 * layout.src_strides[1] + 6 * layout.src_strides[2] + 1;
     Arena dst_arena, src_arena;
     dst_arena.randomise(random_, bytes_of(near, true));
     src_arena.randomise(random_, bytes_of(near, false));
@@ -155,7 +156,7 @@ TEST_F(DeviceKernels, ThoseForFarOffsetsCopyRight) {
     const BufferView src_shadow = view_in(src_arena.begin(), near, false);
     for (const int64_t window : {0, 1}) {
       const std::span<const std::byte> bytes(src_arena.memory.data() + kGuardBytes + window * 1'000 * itemsize,
-                                             static_cast<size_t>(500 * itemsize));
+                                             static_cast<size_t>(window_items * itemsize));
       Slice range;
       range.start = kGuardBytes + window * layout.src_strides[0] * itemsize;
       range.stop = *range.start + static_cast<int64_t>(bytes.size());

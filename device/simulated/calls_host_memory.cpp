@@ -1,14 +1,13 @@
 // Pinned host memory: the driver's own, and the caller's that is registered.
 
-#include <cstdlib>
 #include <cstring>
 
 #include "device/simulated/calls.hpp"
+#include "device/simulated/host_pages.hpp"
 
 namespace strideport::simulated::bodies {
 namespace {
 
-constexpr size_t kPage = 4096;
 constexpr int kNewByte = 0xCD;
 constexpr size_t kPoisoned = size_t{64} << 20;
 constexpr uintptr_t kWriteCombined = uintptr_t{1} << 52;  // no address of a host
@@ -35,8 +34,7 @@ CUresult MemHostAlloc(Call& call, void** memory, size_t bytes, unsigned int flag
   call.forbid_while_capturing();
   *memory = nullptr;
   if (bytes == 0) return CUDA_SUCCESS;
-  require(bytes <= PTRDIFF_MAX - kPage, CUDA_ERROR_OUT_OF_MEMORY);
-  void* const made = std::aligned_alloc(kPage, (bytes + kPage - 1) / kPage * kPage);
+  void* const made = take_host_pages(bytes);
   require(made != nullptr, CUDA_ERROR_OUT_OF_MEMORY);
   Allocation allocation = host_allocation(call, made, bytes, Kind::pinned);
   if ((flags & CU_MEMHOSTALLOC_WRITECOMBINED) != 0) allocation.device_offset = kWriteCombined;
@@ -57,9 +55,10 @@ CUresult MemFreeHost(Call& call, void* memory) {
   call.forbid_while_capturing();
   const Allocation* const known = call.state.memory->known.starting_at(reinterpret_cast<uintptr_t>(memory));
   require(known != nullptr && known->kind == Kind::pinned);
+  const size_t bytes = known->bytes;
   call.state.forget_allocation(Allocation(*known));
   const Loud loud;
-  std::free(memory);
+  give_back_host_pages(memory, bytes);
   return CUDA_SUCCESS;
 }
 

@@ -1,15 +1,13 @@
 // Device memory that is there on return, managed memory, and what addresses are.
 
-#include <cstdlib>
 #include <memory>
 #include <utility>
 
 #include "device/simulated/calls.hpp"
+#include "device/simulated/host_pages.hpp"
 
 namespace strideport::simulated::bodies {
 namespace {
-
-constexpr size_t kPage = 4096;
 
 void* as_pointer(uintptr_t address) { return reinterpret_cast<void*>(address); }
 
@@ -157,7 +155,7 @@ CUresult MemFree(Call& call, CUdeviceptr address) {
   if (allocation.kind == Kind::managed) {
     call.state.forget_allocation(allocation);
     const Loud loud;
-    std::free(as_pointer(allocation.begin));
+    give_back_host_pages(as_pointer(allocation.begin), allocation.bytes);
   } else {
     end_device_memory(call, allocation);
   }
@@ -173,7 +171,7 @@ CUresult MemAllocManaged(Call& call, CUdeviceptr* address, size_t bytes, unsigne
   // More than the device has is fine where pages move on demand.
   const bool fits = bytes <= call.state.memory->capacity() || call.state.options.concurrent_managed;
   require(fits, CUDA_ERROR_OUT_OF_MEMORY);
-  void* const memory = std::aligned_alloc(kPage, (bytes + kPage - 1) / kPage * kPage);
+  void* const memory = take_host_pages(bytes);
   require(memory != nullptr, CUDA_ERROR_OUT_OF_MEMORY);
   Allocation made;
   made.begin = reinterpret_cast<uintptr_t>(memory);

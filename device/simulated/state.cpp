@@ -1,14 +1,14 @@
 #include "device/simulated/state.hpp"
 
 #include <pthread.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <utility>
+
+#include "device/simulated/host_pages.hpp"
 
 namespace strideport::simulated {
 namespace {
@@ -36,11 +36,8 @@ State* make_state() {
   return made.release();
 }
 
-void free_host_memory(const Allocation& allocation) noexcept { std::free(reinterpret_cast<void*>(allocation.begin)); }
-
-// Whole pages, as host memory of the driver's is allocated: who touches them afterwards is told at once.
-void protect(const Allocation& allocation, int protection) noexcept {
-  mprotect(reinterpret_cast<void*>(allocation.begin), allocation.bytes, protection);
+void free_host_memory(const Allocation& allocation) noexcept {
+  give_back_host_pages(reinterpret_cast<void*>(allocation.begin), allocation.bytes);
 }
 
 }  // namespace
@@ -104,10 +101,7 @@ void State::stop(Lock& lock) {
   for (const auto& [begin, allocation] : memory->known.all()) {
     if (allocation.kind == Kind::pinned || allocation.kind == Kind::managed) free_host_memory(allocation);
   }
-  for (const Allocation& allocation : retired) {
-    protect(allocation, PROT_READ | PROT_WRITE);
-    free_host_memory(allocation);
-  }
+  for (const Allocation& allocation : retired) free_host_memory(allocation);
   retired.clear();
   contexts.fill(Context());
   libraries.clear();
@@ -201,7 +195,7 @@ void State::deactivate(Lock& lock, Context& context) {
     forget_allocation(allocation);
     if (!first || allocation.on_device() || allocation.kind == Kind::registered) continue;
     retired.push_back(allocation);
-    protect(allocation, PROT_NONE);
+    close_host_pages(reinterpret_cast<void*>(allocation.begin), allocation.bytes);
   }
   memory->give_all_back(context.device);
   context.legacy.reset();
