@@ -11,6 +11,25 @@
 #include "strideport/error.hpp"
 
 namespace strideport::device {
+namespace {
+
+// Some errors pass: how often a driver is asked that cannot say whether work is over.
+constexpr int kAsked = 8;
+
+template <class Wait, class Failed>
+bool comes_to_an_end(Wait wait, Failed failed) noexcept {
+  for (int i = 0; i < kAsked; ++i) {
+    try {
+      if (failed()) return true;
+      wait();
+      return true;
+    } catch (...) {
+    }
+  }
+  return false;
+}
+
+}  // namespace
 
 // Without a lock, which a fork could find taken: of two sessions that begin at once, one is thrown away unused.
 Session& DriverApi::session() {
@@ -59,14 +78,14 @@ void DriverApi::free_on(int device, void* memory, StreamRef stream) noexcept {
   give_back([&](Session& known) { known.device(device).memory.free_on(memory, stream); });
 }
 
-void* DriverApi::allocate_pinned(int64_t bytes) { return session().pinned.allocate(bytes); }
+PinnedBlock DriverApi::allocate_pinned(int64_t bytes) { return session().pinned.allocate(bytes); }
 
-void DriverApi::free_pinned(void* memory) noexcept {
-  if (memory == nullptr) return;
-  give_back([&](Session& known) { known.pinned.free(memory); });
+void DriverApi::free_pinned(PinnedBlock block) noexcept {
+  if (block.memory == nullptr) return;
+  give_back([&](Session& known) { known.pinned.free(block); });
 }
 
-bool DriverApi::is_pinned_there(const void* memory) { return session().pinned.is_there(memory); }
+bool DriverApi::is_pinned_there(PinnedBlock block) { return session().pinned.is_there(block); }
 
 void* DriverApi::allocate_managed(int device, int64_t bytes) {
   return session().device(device).memory.allocate_managed(bytes);
@@ -120,6 +139,11 @@ bool DriverApi::done(int device, StreamRef stream) {
   return true;
 }
 
+bool DriverApi::drain(int device, StreamRef stream) noexcept {
+  return comes_to_an_end([&] { synchronize(device, stream); },
+                         [&] { return session().device(device).health.failed(); });
+}
+
 Completion DriverApi::record(int device, StreamRef stream, bool timed) {
   return device::record(session().device(device), stream, timed);
 }
@@ -132,6 +156,11 @@ void DriverApi::wait(int device, StreamRef stream, const Completion& completion)
 bool DriverApi::done(const Completion& completion) { return device::done(recorded(session(), completion)); }
 
 void DriverApi::synchronize(const Completion& completion) { device::synchronize(recorded(session(), completion)); }
+
+bool DriverApi::drain(const Completion& completion) noexcept {
+  const Recorded& point = *static_cast<Recorded*>(completion.get());
+  return comes_to_an_end([&] { synchronize(completion); }, [&] { return point.state.health.failed(); });
+}
 
 double DriverApi::seconds_between(const Completion& start, const Completion& end) {
   Session& known = session();

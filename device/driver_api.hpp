@@ -28,9 +28,9 @@ class DriverApi final : public DeviceApi {
   void* allocate(int device, int64_t bytes, StreamRef stream) override;
   void free(int device, void* memory, std::span<const Completion> pending) noexcept override;
   void free_on(int device, void* memory, StreamRef stream) noexcept override;
-  void* allocate_pinned(int64_t bytes) override;
-  void free_pinned(void* memory) noexcept override;
-  bool is_pinned_there(const void* memory) override;
+  PinnedBlock allocate_pinned(int64_t bytes) override;
+  void free_pinned(PinnedBlock block) noexcept override;
+  bool is_pinned_there(PinnedBlock block) override;
   void* allocate_managed(int device, int64_t bytes) override;
   void free_managed(int device, void* memory) noexcept override;
   std::optional<PointerInfo> locate(const void* address, bool initialise) override;
@@ -41,11 +41,13 @@ class DriverApi final : public DeviceApi {
   StreamInfo inspect(int device, StreamRef stream) override;
   void synchronize(int device, StreamRef stream) override;
   bool done(int device, StreamRef stream) override;
+  bool drain(int device, StreamRef stream) noexcept override;
 
   Completion record(int device, StreamRef stream, bool timed) override;
   void wait(int device, StreamRef stream, const Completion& completion) override;
   bool done(const Completion& completion) override;
   void synchronize(const Completion& completion) override;
+  bool drain(const Completion& completion) noexcept override;
   double seconds_between(const Completion& start, const Completion& end) override;
   void retain_in_graph(int device, StreamRef stream, std::shared_ptr<void> owner) override;
   void release_after(std::vector<Completion> pending, std::shared_ptr<void> owner) noexcept override;

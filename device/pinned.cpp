@@ -32,37 +32,47 @@ size_t Pinned::size_class(size_t bytes) noexcept {
   return (bytes + step - 1) / step * step;
 }
 
-void* Pinned::allocate(int64_t bytes) {
+// Under the mutex. Null for a block that is gone.
+const Pinned::Known* Pinned::find(PinnedBlock block) const {
+  const auto found = blocks_.find(block.memory);
+  return found != blocks_.end() && found->second.number == block.number ? &found->second : nullptr;
+}
+
+PinnedBlock Pinned::allocate(int64_t bytes) {
   if (bytes < 0) throw InvalidArgument("an allocation of " + std::to_string(bytes) + " bytes: the size is negative");
   session_.check_not_forked();
   if (bytes > INT64_MAX / 2) return from_driver(static_cast<size_t>(bytes), bytes);
   const size_t size = size_class(static_cast<size_t>(bytes));
-  if (void* const kept = take(size)) return kept;
+  if (const PinnedBlock kept = take(size); kept.memory != nullptr) return kept;
   return from_driver(size, bytes);
 }
 
-void* Pinned::take(size_t size) {
-  while (void* const memory = pop(size)) {
+PinnedBlock Pinned::take(size_t size) {
+  while (true) {
+    const PinnedBlock block = pop(size);
+    if (block.memory == nullptr) return block;
     try {
-      if (is_there(memory)) return memory;
+      if (is_there(block)) return block;
     } catch (...) {
-      free(memory);
+      free(block);
       throw;
     }
     const std::lock_guard lock(mutex_);
-    blocks_.erase(memory);
+    if (find(block) != nullptr) blocks_.erase(block.memory);
   }
-  return nullptr;
 }
 
-void* Pinned::pop(size_t size) {
+PinnedBlock Pinned::pop(size_t size) {
   const std::lock_guard lock(mutex_);
   const auto shelf = kept_.find(size);
-  if (shelf == kept_.end() || shelf->second.empty()) return nullptr;
+  if (shelf == kept_.end() || shelf->second.empty()) return {};
   void* const memory = shelf->second.back();
   shelf->second.pop_back();
   kept_bytes_ -= size;
-  return memory;
+  // Under a new number: who still has the old one freed it.
+  const uint64_t number = ++last_number_;
+  blocks_[memory].number = number;
+  return {memory, number};
 }
 
 // Of memory that is gone, somebody may get the address anew.
@@ -74,20 +84,20 @@ void Pinned::forget(void* memory) {
   blocks_.erase(found);
 }
 
-bool Pinned::is_there(const void* memory) {
+bool Pinned::is_there(PinnedBlock block) {
   session_.check_not_forked();
   DeviceState* state = nullptr;
   {
     const std::lock_guard lock(mutex_);
-    const auto found = blocks_.find(memory);
-    if (found == blocks_.end()) return false;
-    state = found->second.state;
+    const Known* const known = find(block);
+    if (known == nullptr) return false;
+    state = known->state;
   }
   return is_usable(*state);
 }
 
 // Portable: pinned for all devices, so any context will do.
-void* Pinned::from_driver(size_t size, int64_t asked) {
+PinnedBlock Pinned::from_driver(size_t size, int64_t asked) {
   DeviceState* any = &session_.any_device();
   for (int i = 1; i < session_.count() && !is_usable(*any); ++i) any = &session_.any_device();
   DeviceState& state = *any;
@@ -105,31 +115,32 @@ void* Pinned::from_driver(size_t size, int64_t asked) {
   try {
     const std::lock_guard lock(mutex_);
     forget(memory);
-    blocks_[memory] = {size, &state};
+    const uint64_t number = ++last_number_;
+    blocks_[memory] = {number, size, &state};
+    return {memory, number};
   } catch (...) {
     session_.driver.MemFreeHost(memory);
     throw;
   }
-  return memory;
 }
 
-void Pinned::free(void* memory) {
+void Pinned::free(PinnedBlock block) {
   session_.check_not_forked();
   DeviceState* state = nullptr;
   {
     const std::lock_guard lock(mutex_);
-    const auto found = blocks_.find(memory);
-    if (found == blocks_.end()) return;
-    const size_t size = found->second.size;
-    state = found->second.state;
+    const Known* const known = find(block);
+    if (known == nullptr) return;
+    const size_t size = known->size;
+    state = known->state;
     if (!state->health.failed() && size <= kKeptBytes - std::min(kept_bytes_, kKeptBytes)) {
-      kept_[size].push_back(memory);
+      kept_[size].push_back(block.memory);
       kept_bytes_ += size;
       return;
     }
-    blocks_.erase(found);
+    blocks_.erase(block.memory);
   }
-  to_driver(memory, *state);
+  to_driver(block.memory, *state);
 }
 
 void Pinned::to_driver(void* memory, DeviceState& state) noexcept {

@@ -10,6 +10,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "runtime/device_api.hpp"
+
 namespace strideport::device {
 
 class DeviceState;
@@ -23,10 +25,10 @@ class Pinned {
   explicit Pinned(Session& session) noexcept : session_(session) {}
 
   /// Throws: DeviceOutOfMemory; DeviceError; InvalidArgument for a negative size.
-  [[nodiscard]] void* allocate(int64_t bytes);
-  void free(void* memory);
+  [[nodiscard]] PinnedBlock allocate(int64_t bytes);
+  void free(PinnedBlock block);
   /// False where the context went that it was allocated in, or its device failed. Throws: DeviceError.
-  [[nodiscard]] bool is_there(const void* memory);
+  [[nodiscard]] bool is_there(PinnedBlock block);
   /// Gives all that is kept back to the driver.
   void trim() noexcept;
 
@@ -34,22 +36,25 @@ class Pinned {
   [[nodiscard]] static size_t size_class(size_t bytes) noexcept;
 
  private:
-  struct Block {
+  struct Known {
+    uint64_t number;
     size_t size;
     DeviceState* state;  // whose context it is of
   };
 
-  void* take(size_t size);
-  void* pop(size_t size);
+  PinnedBlock take(size_t size);
+  PinnedBlock pop(size_t size);
+  const Known* find(PinnedBlock block) const;
   void forget(void* memory);
-  void* from_driver(size_t size, int64_t asked);
+  PinnedBlock from_driver(size_t size, int64_t asked);
   static void to_driver(void* memory, DeviceState& state) noexcept;
 
   Session& session_;
   std::mutex mutex_;
-  std::unordered_map<const void*, Block> blocks_;  // all that are in use or kept
+  std::unordered_map<const void*, Known> blocks_;  // all that are in use or kept
   std::map<size_t, std::vector<void*>> kept_;      // by size class
   size_t kept_bytes_ = 0;
+  uint64_t last_number_ = 0;
 };
 
 }  // namespace strideport::device

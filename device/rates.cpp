@@ -30,7 +30,7 @@ class Bench {
   Bench& operator=(const Bench&) = delete;
 
   void* device() const noexcept { return device_; }
-  void* host() const noexcept { return host_; }
+  void* host() const noexcept { return host_.memory; }
 
   /// Bytes a second of what `work(stream)` does to kProbeBytes.
   template <class Work>
@@ -49,19 +49,19 @@ class Bench {
 
  private:
   void put_back() noexcept {
-    // Nothing may be running on what goes back.
-    try_twice([&] { return state_.driver.StreamSynchronize(use_.get()); });
+    // Nothing may be running on what goes back; it leaks rather.
+    if (!try_twice([&] { return state_.driver.StreamSynchronize(use_.get()); })) return;
     if (start_ != nullptr) state_.events.put_back(start_, true);
     if (end_ != nullptr) state_.events.put_back(end_, true);
     if (device_ != nullptr) give_back_or_leak([&] { state_.memory.free(device_, {}); });
-    if (host_ != nullptr) give_back_or_leak([&] { state_.session.pinned.free(host_); });
+    if (host_.memory != nullptr) give_back_or_leak([&] { state_.session.pinned.free(host_); });
   }
 
   DeviceState& state_;
   Entry entry_;
   StreamUse use_;
   void* device_ = nullptr;
-  void* host_ = nullptr;
+  PinnedBlock host_;
   CUevent start_ = nullptr;
   CUevent end_ = nullptr;
 };

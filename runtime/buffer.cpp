@@ -22,7 +22,8 @@ std::shared_ptr<void> allocate_host(int64_t size) {
 // Pinned and managed memory go back through their deleters, once nothing is pending on them; device memory is freed on
 // a stream, which needs no thread that waits.
 std::shared_ptr<void> allocate_pinned(DeviceApi& api, int64_t size) {
-  return {api.allocate_pinned(size), [&api](void* block) noexcept { api.free_pinned(block); }};
+  const PinnedBlock block = api.allocate_pinned(size);
+  return {block.memory, [&api, block](void*) noexcept { api.free_pinned(block); }};
 }
 
 std::shared_ptr<void> allocate_managed(DeviceApi& api, int device, int64_t size) {
@@ -76,14 +77,6 @@ Memory allocate(Device device, int64_t size, StreamRef stream) {
   return {address, std::move(owner), StreamRef::host()};
 }
 
-void wait_quietly(Device device, StreamRef stream) noexcept {
-  if (stream.is_host()) return;
-  try {
-    device_api(device.type)->synchronize(device.id, stream);
-  } catch (...) {  // the device failed: nothing is running any more
-  }
-}
-
 Buffer take(ViewBuilder builder, int64_t len, Device device, StreamRef stream) {
   Memory memory = allocate(device, len, stream);
   builder.set_buf(memory.address).set_device(device);
@@ -91,7 +84,8 @@ Buffer take(ViewBuilder builder, int64_t len, Device device, StreamRef stream) {
     return {std::move(builder).finish(), memory.owner, memory.stream};
   } catch (...) {
     // The stream could not say when the memory is there, and it is freed on another one: not before.
-    wait_quietly(device, memory.stream);
+    const bool there = memory.stream.is_host() || device_api(device.type)->drain(device.id, memory.stream);
+    if (!there) MemoryUse::find(memory.owner)->keep_for_good();
     throw;
   }
 }

@@ -30,6 +30,12 @@ struct PointerInfo {
   MemoryRange allocation;  ///< the whole of it; size 0 where unknown
 };
 
+/// Pinned memory of ours.
+struct PinnedBlock {
+  void* memory = nullptr;
+  uint64_t number = 0;  ///< never reused, as addresses are: what went with a reset of a device is nobody else's block
+};
+
 /// A stream as the driver sees it.
 struct StreamInfo {
   int device = 0;      ///< where its work runs
@@ -86,10 +92,11 @@ class DeviceApi {
   /// After the work of `stream` so far, which is not StreamRef::host(), and by which all use of the memory has come to its
   /// end: what is allocated on that stream next may have it at once.
   virtual void free_on(int device, void* memory, StreamRef stream) noexcept = 0;
-  virtual void* allocate_pinned(int64_t bytes) = 0;  ///< portable and mapped, from a pool that keeps what is freed
-  virtual void free_pinned(void* memory) noexcept = 0;  ///< no work may be pending on it
+  virtual PinnedBlock allocate_pinned(int64_t bytes) = 0;  ///< portable and mapped, from a pool that keeps what is freed
+  /// No work may be pending on it. Nothing where it is gone.
+  virtual void free_pinned(PinnedBlock block) noexcept = 0;
   /// False for pinned memory of ours that is gone: the device that it was allocated through was reset, or failed.
-  virtual bool is_pinned_there(const void* memory) = 0;
+  virtual bool is_pinned_there(PinnedBlock block) = 0;
   /// Throws: DeviceError for a device that does not work while the host uses managed memory.
   virtual void* allocate_managed(int device, int64_t bytes) = 0;
   virtual void free_managed(int device, void* memory) noexcept = 0;
@@ -105,12 +112,16 @@ class DeviceApi {
   virtual StreamInfo inspect(int device, StreamRef stream) = 0;
   virtual void synchronize(int device, StreamRef stream) = 0;
   virtual bool done(int device, StreamRef stream) = 0;
+  /// Waits until nothing that is queued on the stream by now runs any more, be it done or dropped by a device that failed.
+  /// False where the driver cannot be brought to say so: what that work uses must never be freed.
+  [[nodiscard]] virtual bool drain(int device, StreamRef stream) noexcept = 0;
 
   // Completions.
   virtual Completion record(int device, StreamRef stream, bool timed = false) = 0;  ///< never on a capturing stream
   virtual void wait(int device, StreamRef stream, const Completion& completion) = 0;
   virtual bool done(const Completion& completion) = 0;
   virtual void synchronize(const Completion& completion) = 0;
+  [[nodiscard]] virtual bool drain(const Completion& completion) noexcept = 0;  ///< as of a stream
   virtual double seconds_between(const Completion& start, const Completion& end) = 0;  ///< both timed
   /// The graph under capture on `stream` keeps `owner` until it is destroyed.
   virtual void retain_in_graph(int device, StreamRef stream, std::shared_ptr<void> owner) = 0;

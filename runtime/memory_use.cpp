@@ -16,7 +16,9 @@ bool must_wait(Access pending, Access next) noexcept { return pending == Access:
 // Recognised by its type, through std::get_deleter: a Buffer may be made from another one's owner.
 struct MemoryUse::Handle {
   MemoryUse* use;
-  void operator()(void*) const noexcept { delete use; }
+  void operator()(void*) const noexcept {
+    if (!use->kept_for_good_.load(std::memory_order_relaxed)) delete use;
+  }
 };
 
 std::shared_ptr<void> MemoryUse::adopt(Device device, std::shared_ptr<void> owner) {
@@ -100,10 +102,7 @@ void MemoryUse::note(const WorkStream& work, Completion completion, Access acces
     completions_.push_back(completion);
     marks_.push_back({work.device, work.id, access});
   } catch (...) {  // no memory
-    try {
-      work.api->synchronize(completion);
-    } catch (...) {  // the device failed: nothing is running any more
-    }
+    if (!work.api->drain(completion)) keep_for_good();
   }
 }
 

@@ -5,6 +5,7 @@
 /// wait for writes alone.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -44,6 +45,8 @@ class MemoryUse {
   [[nodiscard]] bool done();
   /// Remembers work that was queued. Where there is no room to remember, waits for it instead.
   void note(const WorkStream& work, Completion completion, Access access) noexcept;
+  /// Work goes on there of which nobody can say when it ends: neither the memory nor its owner is ever let go.
+  void keep_for_good() noexcept { kept_for_good_.store(true, std::memory_order_relaxed); }
   /// The contents become ready on a stream, after what is queued there by now. Nothing is noted of a stream that
   /// captures.
   void ready_on(StreamRef stream);
@@ -64,7 +67,8 @@ class MemoryUse {
   std::shared_ptr<void> owner_;  // null for memory of ours
   void* memory_ = nullptr;       // ours, to be freed
   DeviceApi* api_ = nullptr;     // set where memory_ is, or anything was ever pending
-  std::mutex mutex_;             // guards what follows
+  std::atomic<bool> kept_for_good_{false};
+  std::mutex mutex_;  // guards what follows
   std::vector<Mark> marks_;
   std::vector<Completion> completions_;  // apart from the marks, so that letting go allocates nothing
 };

@@ -46,7 +46,7 @@ bool names_the_fork(const std::function<void()>& call) {
 TEST_F(DeviceProcess, AForkedChildIsToldSoAndDestructorsAreSilent) {
   const OwnStream stream(api(), 0);
   const DeviceBytes memory(api(), 0, 4096);
-  void* const pinned = api().allocate_pinned(4096);
+  const PinnedBlock pinned = api().allocate_pinned(4096);
   void* const managed = api().allocate_managed(0, 4096);
   Completion point = api().record(0, stream);
   Drops drops;
@@ -98,7 +98,7 @@ TEST_F(DeviceReset, IsAnErrorOnItsDeviceAndNoCrash) {
   drops.wait_for(1);
   memory.reset();
   point.reset();
-  EXPECT_FALSE(api().is_pinned_there(pinned.get()));  // it went with the context, though every device reached it
+  EXPECT_FALSE(api().is_pinned_there(pinned.block()));  // it went with the context, though every device reached it
   const PinnedBytes another(api(), 4096);
   another.get()[0] = std::byte{1};
   api().memcpy_async(1, elsewhere.get(), another.get(), 4096, StreamRef::host());

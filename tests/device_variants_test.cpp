@@ -203,22 +203,34 @@ TEST_F(DeviceVariants, ManagedMemoryNeedsADeviceThatWorksBesideTheHost) {
 TEST_F(DeviceVariants, PinnedMemoryOfADeviceThatWasResetIsNotHandedOutAgain) {
   const DeviceBytes elsewhere(api(), 1, 64);
   const PinnedBytes of_one(api(), 4096);
-  void* gone = nullptr;
+  PinnedBlock gone;
   {
     const DeviceBytes first(api(), 0, 64);
     const PinnedBytes pinned(api(), 4096);  // of device 0, the first in use
-    gone = pinned.get();
+    gone = pinned.block();
     EXPECT_TRUE(api().is_pinned_there(gone));
   }
   simulated::reset_device(0);
   EXPECT_FALSE(api().is_pinned_there(gone));
-  EXPECT_TRUE(api().is_pinned_there(of_one.get()));
+  EXPECT_TRUE(api().is_pinned_there(of_one.block()));
   for (int i = 0; i < 3; ++i) {
     const PinnedBytes pinned(api(), 4096);
     pinned.get()[4095] = std::byte{1};
-    EXPECT_TRUE(api().is_pinned_there(pinned.get()));
+    EXPECT_TRUE(api().is_pinned_there(pinned.block()));
     api().memcpy_async(1, elsewhere.get(), pinned.get(), 64, StreamRef::host());
   }
+}
+
+TEST_F(DeviceVariants, APinnedBlockIsNotTheNextOneAtItsAddress) {
+  const PinnedBlock gone = api().allocate_pinned(4096);
+  api().free_pinned(gone);
+  const PinnedBytes next(api(), 4096);
+  ASSERT_EQ(next.get(), gone.memory);
+  EXPECT_FALSE(api().is_pinned_there(gone));
+  api().free_pinned(gone);  // late, and not its to free
+  EXPECT_TRUE(api().is_pinned_there(next.block()));
+  const PinnedBytes other(api(), 4096);
+  EXPECT_NE(other.get(), next.get());
 }
 
 TEST_F(DeviceVariants, ANumberIsAskedOnlyOfAContextThatIsThere) {
@@ -246,10 +258,10 @@ TEST_F(DeviceVariants, PinnedSizeClassesWasteAQuarterAtMost) {
 TEST_F(DeviceVariants, KeptPinnedMemoryIsBoundedAndGoesWithTrim) {
   simulated::Options options;
   begin(options);
-  std::vector<void*> all;
+  std::vector<PinnedBlock> all;
   const int64_t piece = int64_t{48} << 20;
   for (int i = 0; i < 8; ++i) all.push_back(api().allocate_pinned(piece));
-  for (void* one : all) api().free_pinned(one);
+  for (const PinnedBlock one : all) api().free_pinned(one);
   const int64_t kept = simulated::live().pinned_allocations;
   EXPECT_LE(static_cast<uint64_t>(kept) * static_cast<uint64_t>(piece), device::Pinned::kKeptBytes);
   EXPECT_GT(kept, 0);

@@ -254,6 +254,32 @@ TEST_P(TransferFaults, ADeviceMayFailForGoodAtAnyCall) {
   }
 }
 
+class TransferLost : public SimulatedFixture {
+ protected:
+  // What is left of two Buffers after a copy whose end the driver told nobody, asked `asked` times.
+  int64_t left_after(uint64_t asked) {
+    transfer::forget(api());
+    begin(simulated::Options());
+    {
+      const std::vector<std::byte> bytes = numbered_bytes(64);
+      const Buffer dst = put(PlaceKind::device, bytes), src = put(PlaceKind::device, bytes);
+      const Stream stream = Stream::create(dst.device());
+      for (const uint64_t nth : {1, 2}) simulated::fail_call("EventRecord", nth, CUDA_ERROR_UNKNOWN);
+      for (uint64_t nth = 1; nth <= asked; ++nth) simulated::fail_call("StreamSynchronize", nth, CUDA_ERROR_UNKNOWN);
+      EXPECT_THROW(copy(dst, src, stream.ref()), DeviceError);
+      EXPECT_TRUE(simulated::clear_faults());
+      stream.synchronize();
+    }
+    api().trim();
+    return simulated::live().pool_allocations;
+  }
+};
+
+TEST_F(TransferLost, WhatNobodyCanSayTheEndOfKeepsItsMemory) {
+  EXPECT_EQ(left_after(3), 0) << "an error that passes loses nothing";
+  EXPECT_EQ(left_after(8), 2) << "work may still be running there";
+}
+
 class TransferReset : public SimulatedFixture {};
 
 TEST_F(TransferReset, OtherDevicesCopyOnThroughMemoryThatIsThere) {

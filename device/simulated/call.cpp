@@ -30,7 +30,7 @@ bool gives_back(FunctionId function) noexcept {
   }
 }
 
-CUresult answer(Call& call, FunctionId function, CUresult (*body)(Call& call, void* arguments), void* arguments) {
+CUresult run(Call& call, FunctionId function, CUresult (*body)(Call& call, void* arguments), void* arguments) {
   const CUresult injected = call.state.count_call(function, call.thread);
   if (in_callback()) return CUDA_ERROR_NOT_PERMITTED;
   if (injected != CUDA_SUCCESS && !gives_back(function)) return injected;
@@ -42,6 +42,12 @@ CUresult answer(Call& call, FunctionId function, CUresult (*body)(Call& call, vo
   } catch (const Refusal& refusal) {
     return injected != CUDA_SUCCESS ? injected : refusal.error;
   }
+}
+
+CUresult answer(Call& call, FunctionId function, CUresult (*body)(Call& call, void* arguments), void* arguments) {
+  const CUresult result = run(call, function, body, arguments);
+  if (result != CUDA_SUCCESS && !in_callback()) call.state.stop_failed(call.lock);
+  return result;
 }
 
 void check_usable(const Context& context) {

@@ -157,6 +157,7 @@ void Engine::serve(Engine* engine, QueuePtr queue) {
         if (op->work) op->work();
         set_in_callback(false);
         publish(&op->done_key);
+        publish(&queue->ran_key);
       }
       lock.lock();
       engine->finish(*queue, op);
@@ -211,6 +212,15 @@ void Engine::wait_for_threads(Lock& lock) {
 
 void Engine::wait_while_running(Lock& lock, const Queue& queue) {
   while (!queue.ops.empty() && queue.ops.front()->started) changed_.wait(lock);
+}
+
+void Engine::wait_for_device(Lock& lock, const Queue& queue) {
+  const auto runs = [&queue] {
+    return !queue.ops.empty() && queue.ops.front()->started && !queue.ops.front()->callback;
+  };
+  while (runs()) changed_.wait(lock);
+  const Loud loud;
+  receive(&queue.ran_key);
 }
 
 }  // namespace strideport::simulated

@@ -54,6 +54,7 @@ struct Queue : std::enable_shared_from_this<Queue> {
   std::condition_variable wake;
   bool has_thread = false;
   bool closed = false;  ///< the thread ends once nothing is left
+  char ran_key = 0;     ///< all that has run
 };
 using QueuePtr = std::shared_ptr<Queue>;
 
@@ -91,6 +92,8 @@ class Engine {
   /// closed and abandoned.
   void wait_for_threads(Lock& lock);
   void wait_while_running(Lock& lock, const Queue& queue);
+  /// The same, but for the user's own code, which may block; all that the queue ran is before what the caller does then.
+  void wait_for_device(Lock& lock, const Queue& queue);
 
  private:
   void start_thread(const QueuePtr& queue);

@@ -27,6 +27,7 @@ struct Context {
   int retained = 0;
   bool active = false;
   CUresult failed = CUDA_SUCCESS;  ///< sticky
+  bool stopped = false;            ///< failed, and nothing of it runs any more
   std::string fault;
   std::set<int> peers;  ///< devices whose memory its kernels reach
   std::shared_ptr<Stream> legacy;

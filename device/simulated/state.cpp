@@ -131,7 +131,8 @@ void State::activate(Context& context) {
   context.id = new_id();
 }
 
-void State::deactivate_streams(Lock& lock, Context& context) {
+// Those of graphs that were launched included.
+std::vector<QueuePtr> State::queues_of(const Context& context) {
   std::vector<QueuePtr> queues;
   for (const StreamPtr& stream : streams_of(context)) queues.push_back(stream->queue);
   for (const auto& [handle, exec] : execs) {
@@ -141,6 +142,11 @@ void State::deactivate_streams(Lock& lock, Context& context) {
   for (const ExecPtr& exec : leaving_execs) {
     if (exec->graph.context == &context) queues.insert(queues.end(), exec->lanes.begin(), exec->lanes.end());
   }
+  return queues;
+}
+
+void State::deactivate_streams(Lock& lock, Context& context) {
+  const std::vector<QueuePtr> queues = queues_of(context);
   for (const QueuePtr& queue : queues) engine.abandon(*queue);
   for (const QueuePtr& queue : queues) {
     engine.wait_while_running(lock, *queue);
@@ -202,6 +208,7 @@ void State::deactivate(Lock& lock, Context& context) {
   context.per_thread.clear();
   context.peers.clear();
   context.failed = CUDA_SUCCESS;
+  context.stopped = false;
   context.fault.clear();
 }
 
@@ -209,6 +216,15 @@ void State::fail(Context& context, CUresult error, const std::string& fault) {
   if (context.failed != CUDA_SUCCESS) return;
   context.failed = error;
   context.fault = fault;
+}
+
+// What has not begun looks at `failed` and does nothing.
+void State::stop_failed(Lock& lock) {
+  for (Context& context : contexts) {
+    if (context.failed == CUDA_SUCCESS || context.stopped) continue;
+    for (const QueuePtr& queue : queues_of(context)) engine.wait_for_device(lock, *queue);
+    context.stopped = context.failed != CUDA_SUCCESS;
+  }
 }
 
 std::vector<StreamPtr> State::streams_of(const Context& context) {

@@ -97,6 +97,8 @@ struct State {
   /// All that the context held is gone. Waits for work that is running.
   void deactivate(Lock& lock, Context& context);
   void fail(Context& context, CUresult error, const std::string& fault);
+  /// A device that failed for good has stopped before anybody is told.
+  void stop_failed(Lock& lock);
   void start(const Options& wanted);
   void stop(Lock& lock);
 
@@ -120,6 +122,7 @@ struct State {
   static constexpr uintptr_t kFirstHandle = 0x5D0000000000;  // looks like a pointer, leads nowhere
   void end_captures(const Context& context);
   void deactivate_streams(Lock& lock, Context& context);
+  std::vector<QueuePtr> queues_of(const Context& context);
   uint64_t last_id_ = 0;
 };
 

@@ -86,7 +86,7 @@ void by_batches(const Task& task) {
     if (!segments.empty()) work.api->memcpy_batch(work.device, segments, on.stream);
     join(work, on);
   } catch (...) {
-    if (own) own->discard();
+    if (own && !own->discard()) task.lost = true;
     throw;
   }
 }

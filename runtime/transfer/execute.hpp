@@ -18,6 +18,7 @@ struct Task {
   const BufferView& src;
   const WorkStream& work;  ///< where it is queued: of the device of dst or of src
   const Progress& progress;
+  bool& lost;  ///< set where `execute` throws and a stream of ours may still be at work on dst and src
 
   std::byte* to() const noexcept;          ///< the first unit of dst
   const std::byte* from() const noexcept;  ///< of src

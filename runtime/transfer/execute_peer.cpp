@@ -73,7 +73,7 @@ void execute_peer(const Task& task) {
     move_all(task, lanes);
     join(work, own.work());
   } catch (...) {
-    own.discard();
+    if (!own.discard()) task.lost = true;
     throw;
   }
 }

@@ -79,13 +79,11 @@ OwnStream::~OwnStream() {
   }
 }
 
-void OwnStream::discard() noexcept {
-  try {
-    work_.api->synchronize(work_.device, work_.stream);
-  } catch (...) {  // the device failed: nothing is running any more
-  }
+bool OwnStream::discard() noexcept {
+  const bool over = work_.api->drain(work_.device, work_.stream);
   work_.api->destroy_stream(work_.device, work_.stream);
   work_.api = nullptr;
+  return over;
 }
 
 void forget_streams(DeviceApi& api) {

@@ -40,23 +40,17 @@ void forget_rings(DeviceApi& api) {
 
 Ring::Slot::~Slot() {
   if (ring_ == nullptr) return;
-  bool lost = false;
-  if (user_ != nullptr) {
-    // A copy that failed midway: whoever takes the slot next must find it at rest.
-    try {
-      user_->api->synchronize(user_->device, user_->stream);
-    } catch (...) {
-      lost = true;
-    }
-  }
-  ring_->give_back(index_, nullptr, lost);
+  // A copy that failed midway: whoever takes the slot next must find it at rest.
+  const bool at_rest = user_ == nullptr || user_->api->drain(user_->device, user_->stream);
+  ring_->give_back(index_, nullptr, !at_rest);
 }
 
 void Ring::Slot::wait_for(const Completion& pending) {
   try {
     ring_->api_.synchronize(pending);
   } catch (...) {
-    std::exchange(ring_, nullptr)->give_back(index_, nullptr, true);
+    Ring* const ring = std::exchange(ring_, nullptr);
+    ring->give_back(index_, nullptr, !ring->api_.drain(pending));
     throw;
   }
 }
@@ -67,14 +61,14 @@ void Ring::Slot::release_after(Completion completion) noexcept {
   ring->give_back(index_, std::move(completion), false);
 }
 
-// A slot whose device failed is given up: its memory may be gone, and the pool that it goes to knows.
+// Memory that may still be in use is nobody's any more.
 void Ring::give_back(int index, Completion pending, bool lost) noexcept {
   {
     const std::lock_guard lock(mutex_);
     Entry& entry = entries_[index];
     entry.taken = false;
     entry.pending = std::move(pending);
-    if (lost) api_.free_pinned(std::exchange(entry.memory, nullptr));
+    if (lost) entry.block = {};
   }
   returned_.notify_one();
 }
@@ -94,17 +88,17 @@ int Ring::find_free() {
     const int index = (next_ + i) % kSlots;
     Entry& entry = entries_[index];
     if (entry.taken) continue;
-    if (entry.memory == nullptr) {
+    if (entry.block.memory == nullptr) {
       if (without_memory < 0) without_memory = index;
       continue;
     }
     if (entry.pending && !is_over(entry.pending)) continue;
     entry.pending = nullptr;
-    if (api_.is_pinned_there(entry.memory)) return index;
-    api_.free_pinned(std::exchange(entry.memory, nullptr));
+    if (api_.is_pinned_there(entry.block)) return index;
+    api_.free_pinned(std::exchange(entry.block, {}));
     if (without_memory < 0) without_memory = index;
   }
-  if (without_memory >= 0) entries_[without_memory].memory = static_cast<std::byte*>(api_.allocate_pinned(kSlotBytes));
+  if (without_memory >= 0) entries_[without_memory].block = api_.allocate_pinned(kSlotBytes);
   return without_memory;
 }
 
@@ -134,7 +128,7 @@ Ring::Slot Ring::take() {
     {
       Slot slot(this, index);
       if (wait) slot.wait_for(pending);
-      if (!wait || api_.is_pinned_there(slot.memory())) return slot;
+      if (!wait || api_.is_pinned_there(entry.block)) return slot;
     }
     lock.lock();
   }

@@ -26,7 +26,7 @@ class Ring {
     Slot& operator=(Slot&&) = delete;
     ~Slot();
 
-    std::byte* memory() const noexcept { return ring_->entries_[index_].memory; }
+    std::byte* memory() const noexcept { return static_cast<std::byte*>(ring_->entries_[index_].block.memory); }
     /// From now on work of that stream may use it, until `release` says until when, or `free` that it is over.
     void use_on(const WorkStream& work) noexcept { user_ = &work; }
     void release_after(Completion completion) noexcept;
@@ -49,7 +49,7 @@ class Ring {
 
  private:
   struct Entry {
-    std::byte* memory = nullptr;  // null until first taken
+    PinnedBlock block;  // none until first taken
     bool taken = false;
     Completion pending;  // of the work that used it last
   };

@@ -37,9 +37,7 @@ class Lane {
 
   const WorkStream& work() const noexcept { return work_; }
   bool is_own() const noexcept { return own_.has_value(); }
-  void discard_own() noexcept {
-    if (own_) own_->discard();
-  }
+  [[nodiscard]] bool discard_own() noexcept { return own_->discard(); }
 
  private:
   std::optional<OwnStream> own_;
@@ -84,19 +82,21 @@ Route choose_route(const CopyPlan& plan, const BufferView& dst, const BufferView
   return plan_route(plan, dst, src, rates, situation);
 }
 
-// Some of the work may be queued: what it uses must stay until it is over.
-void note_failure(Lane& lane, const Side& dst, const Side& src) noexcept {
+// Some of the work may be queued: what it uses must stay until it is over. False where nobody can say when that is.
+bool note_failure(Lane& lane, const Side& dst, const Side& src) noexcept {
   if (lane.is_own()) return lane.discard_own();  // waits
   const WorkStream& work = lane.work();
-  if (work.captures || (dst.use == nullptr && src.use == nullptr)) return;
+  if (work.captures || (dst.use == nullptr && src.use == nullptr)) return true;
   try {
-    return note(work, work.api->record(work.device, work.stream), dst, src);
+    note(work, work.api->record(work.device, work.stream), dst, src);
+    return true;
   } catch (...) {
   }
-  try {
-    work.api->synchronize(work.device, work.stream);
-  } catch (...) {  // the device failed: nothing is running any more
-  }
+  return work.api->drain(work.device, work.stream);
+}
+
+void keep_for_good(const Side& side) noexcept {
+  if (side.use != nullptr) side.use->keep_for_good();
 }
 
 void finish(const Lane& lane, const Route& route, const Side& dst, const Side& src) {
@@ -111,16 +111,20 @@ void finish(const Lane& lane, const Route& route, const Side& dst, const Side& s
 
 void run_on_device(const CopyPlan& plan, const Route& route, Lane& lane, const Side& dst, const Side& src,
                    const Progress& progress) {
+  bool lost = false;
   try {
     order(lane.work(), dst, src);
     if (lane.work().captures) {
       keep_in_graph(lane.work(), dst);
       keep_in_graph(lane.work(), src);
     }
-    execute({plan, route, dst.view, src.view, lane.work(), progress});
+    execute({plan, route, dst.view, src.view, lane.work(), progress, lost});
     finish(lane, route, dst, src);
   } catch (...) {
-    note_failure(lane, dst, src);
+    if (!note_failure(lane, dst, src) || lost) {
+      keep_for_good(dst);
+      keep_for_good(src);
+    }
     throw;
   }
 }

@@ -14,12 +14,8 @@ std::optional<Completion> end_of(const WorkStream& work) noexcept {
     return work.api->record(work.device, work.stream);
   } catch (...) {
   }
-  try {
-    work.api->synchronize(work.device, work.stream);
-    return Completion();
-  } catch (...) {
-  }
-  return std::nullopt;
+  if (!work.api->drain(work.device, work.stream)) return std::nullopt;
+  return Completion();
 }
 
 }  // namespace
@@ -40,7 +36,7 @@ Temporary::~Temporary() {
   size_t count = 0;
   for (const WorkStream* work : {&work_, &other_}) {
     std::optional<Completion> end = end_of(*work);
-    if (!end) return;  // leaks, on a device that failed: another one may still be reading it
+    if (!end) return;  // leaks
     if (*end) pending[count++] = std::move(*end);
   }
   work_.api->free(work_.device, memory_, std::span(pending).first(count));

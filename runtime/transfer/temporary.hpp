@@ -10,7 +10,7 @@ namespace strideport::transfer {
 
 /// Allocated on a stream, and freed after the work of that stream, and of one more that used it. The host never waits.
 /// Where no other stream used it, the next one of the same stream has the memory again: queued copies take no more than
-/// one. It leaks where nobody can say when that work ends, on a device that failed.
+/// one. It leaks where the driver does not say when that work ends.
 class Temporary {
  public:
   Temporary() noexcept = default;  // none

@@ -156,16 +156,16 @@ class DeviceBytes {
 
 class PinnedBytes {
  public:
-  PinnedBytes(DeviceApi& api, int64_t bytes)
-      : api_(&api), memory_(static_cast<std::byte*>(api.allocate_pinned(bytes))) {}
-  ~PinnedBytes() { api_->free_pinned(memory_); }
+  PinnedBytes(DeviceApi& api, int64_t bytes) : api_(&api), block_(api.allocate_pinned(bytes)) {}
+  ~PinnedBytes() { api_->free_pinned(block_); }
   PinnedBytes(const PinnedBytes&) = delete;
   PinnedBytes& operator=(const PinnedBytes&) = delete;
-  std::byte* get() const noexcept { return memory_; }
+  std::byte* get() const noexcept { return static_cast<std::byte*>(block_.memory); }
+  PinnedBlock block() const noexcept { return block_; }
 
  private:
   DeviceApi* api_;
-  std::byte* memory_;
+  PinnedBlock block_;
 };
 
 class OwnStream {
