@@ -22,10 +22,8 @@ bool is_sticky(CUresult error) noexcept {
     case CUDA_ERROR_INVALID_PC:
     case CUDA_ERROR_LAUNCH_FAILED:
     case 721:  // CUDA_ERROR_TENSOR_MEMORY_LEAK
-    case CUDA_ERROR_MPS_CLIENT_TERMINATED:
-      return true;
-    default:
-      return false;
+    case CUDA_ERROR_MPS_CLIENT_TERMINATED: return true;
+    default: return false;
   }
 }
 

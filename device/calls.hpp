@@ -1,5 +1,5 @@
-/// What becomes of the driver's answers: an exception that names function and error, and, for errors after which a device
-/// never works again, the memory of the first one.
+/// What becomes of the driver's answers: an exception that names function and error, and, for errors after which a
+/// device never works again, the memory of the first one.
 #pragma once
 
 #include <atomic>
@@ -12,8 +12,8 @@ namespace strideport::device {
 /// True for errors that end a context: every later call on the device fails with it, and all its memory is lost.
 [[nodiscard]] bool is_sticky(CUresult error) noexcept;
 
-/// Begins again, once, what has to be done before something is given back, since nobody else will do it. The call itself that
-/// gives back is never repeated: a driver does that and returns an error too, where earlier work failed.
+/// Begins again, once, what has to be done before something is given back, since nobody else will do it. The call
+/// itself that gives back is never repeated: a driver does that and returns an error too, where earlier work failed.
 template <class Action>
 void give_back_or_leak(Action action) noexcept {
   for (int attempt = 0; attempt < 2; ++attempt) {

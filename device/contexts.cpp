@@ -72,8 +72,8 @@ void PrimaryContext::check_not_reset(DeviceState& state, CUcontext context) {
     unsigned long long id = 0;
     const CUresult error = state.driver.CtxGetId(context, &id);
     if (error == CUDA_SUCCESS && id == id_) return;
-    const bool reset = error == CUDA_SUCCESS || error == CUDA_ERROR_CONTEXT_IS_DESTROYED ||
-                       error == CUDA_ERROR_INVALID_CONTEXT;
+    const bool reset =
+        error == CUDA_SUCCESS || error == CUDA_ERROR_CONTEXT_IS_DESTROYED || error == CUDA_ERROR_INVALID_CONTEXT;
     if (!reset) state.fail(error, "cuCtxGetId", "looking at the primary context");
   }
   state.health.remember(CUDA_ERROR_CONTEXT_IS_DESTROYED,

@@ -1,5 +1,6 @@
-/// Whose context is current. All work is done in the primary context of a device, so that pointers and streams are those of
-/// the CUDA runtime and of the frameworks; it is retained at a device's first use and never released, not even at exit.
+/// Whose context is current. All work is done in the primary context of a device, so that pointers and streams are
+/// those of the CUDA runtime and of the frameworks; it is retained at a device's first use and never released, not even
+/// at exit.
 #pragma once
 
 #include <atomic>

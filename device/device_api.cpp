@@ -23,14 +23,11 @@ DeviceApi* device_api(DeviceType type) {
   switch (type) {
     case DeviceType::cuda:
     case DeviceType::cuda_host:
-    case DeviceType::cuda_managed:
-      return &device::cuda_api();
+    case DeviceType::cuda_managed: return &device::cuda_api();
     case DeviceType::simulated:
     case DeviceType::simulated_host:
-    case DeviceType::simulated_managed:
-      return &device::simulated_api();
-    case DeviceType::cpu:
-      break;
+    case DeviceType::simulated_managed: return &device::simulated_api();
+    case DeviceType::cpu: break;
   }
   return nullptr;
 }

@@ -1,4 +1,5 @@
-/// The one implementation of the seam: it finds the session of its driver, and hands each request to the file of its subject.
+/// The one implementation of the seam: it finds the session of its driver, and hands each request to the file of its
+/// subject.
 #pragma once
 
 #include <atomic>
@@ -16,8 +17,8 @@ class DriverApi final : public DeviceApi {
   /// `load` gives the driver's table, and is asked at the first call that needs it.
   DriverApi(DeviceType type, const driver::Loaded& (*load)()) noexcept : type_(type), load_(load) {}
 
-  /// Forgets the driver, with all that is known of it, and asks for it again at the next call. For tests: what is pending
-  /// must be done, and nothing of before may be used.
+  /// Forgets the driver, with all that is known of it, and asks for it again at the next call. For tests: what is
+  /// pending must be done, and nothing of before may be used.
   void forget();
 
   DeviceType type() const noexcept override { return type_; }
@@ -53,10 +54,11 @@ class DriverApi final : public DeviceApi {
   void release_after(std::vector<Completion> pending, std::shared_ptr<void> owner) noexcept override;
 
   void memcpy_async(int device, void* dst, const void* src, int64_t bytes, StreamRef stream) override;
-  void memcpy_2d_async(int device, void* dst, int64_t dst_pitch, const void* src, int64_t src_pitch, int64_t width_bytes,
-                       int64_t rows, StreamRef stream) override;
+  void memcpy_2d_async(int device, void* dst, int64_t dst_pitch, const void* src, int64_t src_pitch,
+                       int64_t width_bytes, int64_t rows, StreamRef stream) override;
   void memcpy_batch(int device, std::span<const CopySegment> segments, StreamRef stream) override;
-  void memcpy_peer(int dst_device, void* dst, int src_device, const void* src, int64_t bytes, StreamRef stream) override;
+  void memcpy_peer(int dst_device, void* dst, int src_device, const void* src, int64_t bytes,
+                   StreamRef stream) override;
   void copy_strided(int device, const CopyPlan& plan, void* dst, const void* src, StreamRef stream,
                     BlockBy block_by) override;
 

@@ -113,8 +113,9 @@ void wait(DeviceState& state, StreamRef stream, Recorded& point) {
   const StreamUse use(state, stream);
   if (use.captures()) {
     if (done(point)) return;
-    throw InvalidArgument("the stream captures, and cannot wait for work outside of the capture: synchronise with it "
-                          "before the capture begins");
+    throw InvalidArgument(
+        "the stream captures, and cannot wait for work outside of the capture: synchronise with it "
+        "before the capture begins");
   }
   state.check(state.driver.StreamWaitEvent(use.get(), point.event, 0), "cuStreamWaitEvent", "waiting for an event");
 }

@@ -62,9 +62,8 @@ void Kernels::launch(const kernels::Launch& launch, CUstream stream) {
   size_t size = launch.params_bytes;
   void* extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, const_cast<std::byte*>(launch.params), CU_LAUNCH_PARAM_BUFFER_SIZE,
                    &size, CU_LAUNCH_PARAM_END};
-  const CUresult error =
-      state_.driver.LaunchKernel(code, static_cast<unsigned>(launch.grid), 1, 1, launch.threads, 1, 1,
-                                 launch.shared_bytes, stream, nullptr, extra);
+  const CUresult error = state_.driver.LaunchKernel(code, static_cast<unsigned>(launch.grid), 1, 1, launch.threads, 1,
+                                                    1, launch.shared_bytes, stream, nullptr, extra);
   if (error != CUDA_SUCCESS) state_.fail(error, "cuLaunchKernel", std::string("launching ") + launch.kernel);
 }
 

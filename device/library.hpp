@@ -34,8 +34,9 @@ class Kernels {
  public:
   explicit Kernels(DeviceState& state) noexcept : state_(state) {}
 
-  /// Loads all kernels at the device's first use: a driver that loads code at its first launch may wait for the device, or do
-  /// what a capture forbids. What fails is left to the first launch, which says so. Needs the context to be current.
+  /// Loads all kernels at the device's first use: a driver that loads code at its first launch may wait for the device,
+  /// or do what a capture forbids. What fails is left to the first launch, which says so. Needs the context to be
+  /// current.
   void prepare_once() noexcept;
   /// Needs an Entry.
   void launch(const kernels::Launch& launch, CUstream stream);

@@ -1,5 +1,5 @@
-// Nothing is freed before the work on it is done: with pools a stream of ours waits for that work, and frees in its order;
-// without pools, where freeing would make the host wait for everything, the reaper frees once the work is done.
+// Nothing is freed before the work on it is done: with pools a stream of ours waits for that work, and frees in its
+// order; without pools, where freeing would make the host wait for everything, the reaper frees once the work is done.
 
 #include "device/memory.hpp"
 
@@ -200,8 +200,9 @@ void* Memory::allocate_managed(int64_t bytes) {
   }
   // There a host that touches any of it while anything runs on the device crashes: nobody could know when it may.
   if (state_.attribute(CU_DEVICE_ATTRIBUTE_CONCURRENT_MANAGED_ACCESS) == 0) {
-    throw DeviceError(state_.name() + " cannot work while the host uses managed memory (no concurrent managed access, "
-                                      "as under WSL and on Tegra); use pinned memory",
+    throw DeviceError(state_.name() +
+                          " cannot work while the host uses managed memory (no concurrent managed access, "
+                          "as under WSL and on Tegra); use pinned memory",
                       CUDA_ERROR_NOT_SUPPORTED);
   }
   CUdeviceptr memory = 0;

@@ -1,6 +1,6 @@
-/// Pinned host memory: portable and mapped, from a pool that keeps what is freed, since the driver takes milliseconds for it.
-/// All devices reach it, and yet it is of one device's context, and goes with a reset of that: such memory is neither
-/// handed out again nor given back.
+/// Pinned host memory: portable and mapped, from a pool that keeps what is freed, since the driver takes milliseconds
+/// for it. All devices reach it, and yet it is of one device's context, and goes with a reset of that: such memory is
+/// neither handed out again nor given back.
 #pragma once
 
 #include <cstddef>

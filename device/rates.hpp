@@ -1,5 +1,5 @@
-/// How fast the ways between a device and the host are: measured once a device, with a few MiB, at the first copy that has
-/// a choice.
+/// How fast the ways between a device and the host are: measured once a device, with a few MiB, at the first copy that
+/// has a choice.
 #pragma once
 
 #include <mutex>
@@ -26,7 +26,8 @@ class Rates {
 /// Throws: DeviceError.
 [[nodiscard]] TransferRates measure_rates(DeviceState& state);
 
-/// What holds until something is measured, and on the simulated device for good: of a PCIe 4 x16 link, in round numbers.
+/// What holds until something is measured, and on the simulated device for good: of a PCIe 4 x16 link, in round
+/// numbers.
 [[nodiscard]] constexpr TransferRates assumed_rates() noexcept {
   TransferRates rates;
   rates.dma_to_device = 24e9;

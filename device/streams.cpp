@@ -140,8 +140,7 @@ void StreamUse::finish() {
 
 bool is_capturing(DeviceState& state, CUstream stream, CUgraph* graph) {
   CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
-  const CUresult error =
-      state.driver.StreamGetCaptureInfo(stream, &status, nullptr, graph, nullptr, nullptr, nullptr);
+  const CUresult error = state.driver.StreamGetCaptureInfo(stream, &status, nullptr, graph, nullptr, nullptr, nullptr);
   // The legacy stream while a stream captures that synchronises with it: no work may go there either.
   if (error == CUDA_ERROR_STREAM_CAPTURE_IMPLICIT) return true;
   state.check(error, "cuStreamGetCaptureInfo", "asking whether a stream captures");
@@ -163,8 +162,9 @@ DeviceState& device_of_stream(Session& session, int device, StreamRef stream) {
   asked.check(error, "cuStreamGetCtx", "asking whose stream this is");
   DeviceState* const owner = session.device_of(context);
   if (owner != nullptr) return *owner;
-  throw InvalidArgument("the stream is in a context that is no device's primary context, the only ones supported: "
-                        "create it with the CUDA runtime, a framework or Stream::create");
+  throw InvalidArgument(
+      "the stream is in a context that is no device's primary context, the only ones supported: "
+      "create it with the CUDA runtime, a framework or Stream::create");
 }
 
 StreamInfo inspect_stream(Session& session, int device, StreamRef stream) {

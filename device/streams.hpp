@@ -17,7 +17,9 @@ class Session;
 [[nodiscard]] inline CUstream to_driver(StreamRef stream) noexcept {
   return reinterpret_cast<CUstream>(stream.handle());
 }
-[[nodiscard]] constexpr bool is_default(StreamRef stream) noexcept { return stream.handle() == 1 || stream.handle() == 2; }
+[[nodiscard]] constexpr bool is_default(StreamRef stream) noexcept {
+  return stream.handle() == 1 || stream.handle() == 2;
+}
 
 /// What we keep for ourselves of one device's streams. All are created at first need, and kept.
 class Streams {
@@ -48,8 +50,8 @@ class Streams {
   std::vector<CUstream> frees_;
 };
 
-/// The stream that a piece of work goes to: checked to be one of the device, or one of ours for StreamRef::host(), and then
-/// the work is done when `finish` returns. Needs an Entry for as long as it lives.
+/// The stream that a piece of work goes to: checked to be one of the device, or one of ours for StreamRef::host(), and
+/// then the work is done when `finish` returns. Needs an Entry for as long as it lives.
 class StreamUse {
  public:
   /// Throws: InvalidArgument for a stream of another device or of another context than the primary one.

@@ -2,8 +2,9 @@
 /// there are two of it, for CUDA and for the simulated device.
 ///
 /// Every function may be called from any thread, leaves the caller's current context as it was, and throws DeviceError
-/// naming the driver's function and error. A device that failed for good (a sticky error) fails every later call at once,
-/// with the first error. What is noexcept swallows errors, and does nothing in a forked child or after the driver's end.
+/// naming the driver's function and error. A device that failed for good (a sticky error) fails every later call at
+/// once, with the first error. What is noexcept swallows errors, and does nothing in a forked child or after the
+/// driver's end.
 #pragma once
 
 #include <cstddef>
@@ -38,8 +39,8 @@ struct PinnedBlock {
 
 /// A stream as the driver sees it.
 struct StreamInfo {
-  int device = 0;      ///< where its work runs
-  uint64_t id = 0;     ///< the driver's number for it, never reused; the per-thread default has one a thread
+  int device = 0;   ///< where its work runs
+  uint64_t id = 0;  ///< the driver's number for it, never reused; the per-thread default has one a thread
   bool captures = false;
 };
 
@@ -49,7 +50,7 @@ struct TransferRates {
   double dma_to_host = 0;
   double zero_copy_to_device = 0;  ///< a kernel that reads pinned memory
   double zero_copy_to_host = 0;
-  bool batch_copies = false;  ///< `memcpy_batch` works
+  bool batch_copies = false;           ///< `memcpy_batch` works
   int64_t batch_run_bytes = 28 << 10;  ///< runs from here on go by batches
 };
 
@@ -61,13 +62,14 @@ struct CopySegment {
 
 /// What a device will do for a plan: pure, no device is needed.
 struct KernelChoice {
-  char family = 0;       ///< 'A' to 'G' of docs/device.md; 0: the driver's own copy, no kernel
-  std::string kernel;    ///< its name in the fat binary
+  char family = 0;     ///< 'A' to 'G' of docs/device.md; 0: the driver's own copy, no kernel
+  std::string kernel;  ///< its name in the fat binary
   int64_t launches = 0;
-  std::string why;       ///< a few words for `explain`
+  std::string why;  ///< a few words for `explain`
 };
 
-/// Who moves a plan that is one block: the driver between two blocks of host memory makes the host wait, a kernel does not.
+/// Who moves a plan that is one block: the driver between two blocks of host memory makes the host wait, a kernel does
+/// not.
 enum class BlockBy : uint8_t { driver, kernel };
 
 [[nodiscard]] KernelChoice choose_kernel(const CopyPlan& plan, const void* dst, const void* src,
@@ -79,20 +81,22 @@ class DeviceApi {
   virtual DeviceType type() const noexcept = 0;  ///< cuda or simulated
 
   // Devices. Initialising the driver is left to the first call that needs it.
-  virtual int count() = 0;                      ///< throws DeviceError with the story where there is no usable driver
+  virtual int count() = 0;  ///< throws DeviceError with the story where there is no usable driver
   virtual DeviceInfo info(int device) = 0;
   virtual TransferRates rates(int device) = 0;  ///< not while a stream captures: gives what is known then
 
   // Memory. Throws DeviceOutOfMemory. Size 0 gives an address all the same.
   /// Usable on `stream` at once; with StreamRef::host() everywhere, on return.
   virtual void* allocate(int device, int64_t bytes, StreamRef stream) = 0;
-  /// On a stream of ours, after `pending`; the host does not wait. Of memory that was allocated on a stream, `pending` holds a
-  /// completion of that stream, or the allocation is known to be done: memory cannot be freed before it is there.
+  /// On a stream of ours, after `pending`; the host does not wait. Of memory that was allocated on a stream, `pending`
+  /// holds a completion of that stream, or the allocation is known to be done: memory cannot be freed before it is
+  /// there.
   virtual void free(int device, void* memory, std::span<const Completion> pending) noexcept = 0;
-  /// After the work of `stream` so far, which is not StreamRef::host(), and by which all use of the memory has come to its
-  /// end: what is allocated on that stream next may have it at once.
+  /// After the work of `stream` so far, which is not StreamRef::host(), and by which all use of the memory has come to
+  /// its end: what is allocated on that stream next may have it at once.
   virtual void free_on(int device, void* memory, StreamRef stream) noexcept = 0;
-  virtual PinnedBlock allocate_pinned(int64_t bytes) = 0;  ///< portable and mapped, from a pool that keeps what is freed
+  virtual PinnedBlock allocate_pinned(
+      int64_t bytes) = 0;  ///< portable and mapped, from a pool that keeps what is freed
   /// No work may be pending on it. Nothing where it is gone.
   virtual void free_pinned(PinnedBlock block) noexcept = 0;
   /// False for pinned memory of ours that is gone: the device that it was allocated through was reset, or failed.
@@ -112,8 +116,8 @@ class DeviceApi {
   virtual StreamInfo inspect(int device, StreamRef stream) = 0;
   virtual void synchronize(int device, StreamRef stream) = 0;
   virtual bool done(int device, StreamRef stream) = 0;
-  /// Waits until nothing that is queued on the stream by now runs any more, be it done or dropped by a device that failed.
-  /// False where the driver cannot be brought to say so: what that work uses must never be freed.
+  /// Waits until nothing that is queued on the stream by now runs any more, be it done or dropped by a device that
+  /// failed. False where the driver cannot be brought to say so: what that work uses must never be freed.
   [[nodiscard]] virtual bool drain(int device, StreamRef stream) noexcept = 0;
 
   // Completions.
@@ -121,7 +125,7 @@ class DeviceApi {
   virtual void wait(int device, StreamRef stream, const Completion& completion) = 0;
   virtual bool done(const Completion& completion) = 0;
   virtual void synchronize(const Completion& completion) = 0;
-  [[nodiscard]] virtual bool drain(const Completion& completion) noexcept = 0;  ///< as of a stream
+  [[nodiscard]] virtual bool drain(const Completion& completion) noexcept = 0;         ///< as of a stream
   virtual double seconds_between(const Completion& start, const Completion& end) = 0;  ///< both timed
   /// The graph under capture on `stream` keeps `owner` until it is destroyed.
   virtual void retain_in_graph(int device, StreamRef stream, std::shared_ptr<void> owner) = 0;
@@ -136,8 +140,9 @@ class DeviceApi {
   virtual void memcpy_batch(int device, std::span<const CopySegment> segments, StreamRef stream) = 0;
   virtual void memcpy_peer(int dst_device, void* dst, int src_device, const void* src, int64_t bytes,
                            StreamRef stream) = 0;
-  /// Runs a plan whose both sides the device can reach. `dst` and `src` are the first units (offsets added); the two must not
-  /// overlap (plan.strategy is not staged or indirect). One launch, or the driver's own copy; see `choose_kernel`.
+  /// Runs a plan whose both sides the device can reach. `dst` and `src` are the first units (offsets added); the two
+  /// must not overlap (plan.strategy is not staged or indirect). One launch, or the driver's own copy; see
+  /// `choose_kernel`.
   virtual void copy_strided(int device, const CopyPlan& plan, void* dst, const void* src, StreamRef stream,
                             BlockBy block_by = BlockBy::driver) = 0;
 };
@@ -160,8 +165,8 @@ class DeviceApi {
 }
 /// The device type of the driver behind a type of memory that is not cpu.
 [[nodiscard]] constexpr DeviceType driver_of(DeviceType type) noexcept {
-  const bool simulated = type == DeviceType::simulated || type == DeviceType::simulated_host ||
-                         type == DeviceType::simulated_managed;
+  const bool simulated =
+      type == DeviceType::simulated || type == DeviceType::simulated_host || type == DeviceType::simulated_managed;
   return simulated ? DeviceType::simulated : DeviceType::cuda;
 }
 [[nodiscard]] constexpr bool is_device_memory(DeviceType type) noexcept {

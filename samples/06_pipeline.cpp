@@ -1,14 +1,15 @@
 // 06 Pipeline: a stream of frames goes to the GPU, is worked on there and comes back, with all three at the same time.
 //
-// A frame takes three steps: up to the device, compute (here each frame is turned from pixels into planes), down again. One
-// after the other they leave two of three engines idle. With two slots of memory and a stream for each step, frame n + 1
-// goes up while frame n is computed and frame n - 1 comes down. What makes that right are events: whoever writes a piece
-// of memory waits for whoever read it last. The device waits for the device; the host waits where it reuses host memory
-// itself, and nowhere else.
+// A frame takes three steps: up to the device, compute (here each frame is turned from pixels into planes), down again.
+// One after the other they leave two of three engines idle. With two slots of memory and a stream for each step, frame
+// n + 1 goes up while frame n is computed and frame n - 1 comes down. What makes that right are events: whoever writes
+// a piece of memory waits for whoever read it last. The device waits for the device; the host waits where it reuses
+// host memory itself, and nowhere else.
 //
 // Views are copied here, which carry no memory of pending work, to show each wait. `copy` of Buffers would know them.
 //
-// Takes the GPU if there is one, else a simulated device. Returns 0 if every pixel of every frame came back in its place.
+// Takes the GPU if there is one, else a simulated device. Returns 0 if every pixel of every frame came back in its
+// place.
 
 #include <cstdint>
 #include <cstdio>
@@ -33,8 +34,7 @@ sp::Device choose_device() {
   const sp::DeviceInfo& first = devices.front();
   std::printf("device: %s (%s)\n", sp::to_string(first.device).c_str(), first.name.c_str());
   if (first.device.type == sp::DeviceType::simulated) {
-    std::printf("  it is simulated, so that times mean nothing: %s\n",
-                sp::why_no_device(sp::DeviceType::cuda).c_str());
+    std::printf("  it is simulated, so that times mean nothing: %s\n", sp::why_no_device(sp::DeviceType::cuda).c_str());
   }
   return first.device;
 }

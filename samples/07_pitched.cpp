@@ -1,9 +1,10 @@
-// 07 Pitched rows: a region of interest of an image goes to the GPU as a dense tensor, and comes back into another image.
+// 07 Pitched rows: a region of interest of an image goes to the GPU as a dense tensor, and comes back into another
+// image.
 //
-// OpenCV's Mat keeps a pointer, rows, columns and a step: the bytes from one row to the next. A region of interest is the
-// same with another pointer, so its rows lie apart, at any alignment. As a buffer it is a view with strides; `copy` gathers
-// the rows on their way, and a channel order, a plane order or a flip that is asked for in the view is done by the same
-// copy. Without OpenCV the sample runs with a struct of the same fields.
+// OpenCV's Mat keeps a pointer, rows, columns and a step: the bytes from one row to the next. A region of interest is
+// the same with another pointer, so its rows lie apart, at any alignment. As a buffer it is a view with strides; `copy`
+// gathers the rows on their way, and a channel order, a plane order or a flip that is asked for in the view is done by
+// the same copy. Without OpenCV the sample runs with a struct of the same fields.
 //
 // Takes the GPU if there is one, else a simulated device. Returns 0 if every byte is where a plain loop puts it.
 

@@ -8,8 +8,8 @@
 #include <thread>
 
 #include "tests/support/random_structure.hpp"
-#include "tests/support/throws.hpp"
 #include "tests/support/spans.hpp"
+#include "tests/support/throws.hpp"
 
 namespace strideport::testing {
 namespace {

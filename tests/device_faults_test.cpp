@@ -254,8 +254,8 @@ constexpr Scenario kScenarios[] = {
     {"trim", trim},
 };
 
-constexpr CUresult kErrors[] = {CUDA_ERROR_OUT_OF_MEMORY, CUDA_ERROR_INVALID_VALUE, CUDA_ERROR_NOT_SUPPORTED,
-                                CUDA_ERROR_INVALID_HANDLE, CUDA_ERROR_UNKNOWN, CUDA_ERROR_SYSTEM_NOT_READY};
+constexpr CUresult kErrors[] = {CUDA_ERROR_OUT_OF_MEMORY,  CUDA_ERROR_INVALID_VALUE, CUDA_ERROR_NOT_SUPPORTED,
+                                CUDA_ERROR_INVALID_HANDLE, CUDA_ERROR_UNKNOWN,       CUDA_ERROR_SYSTEM_NOT_READY};
 constexpr CUresult kStickyErrors[] = {CUDA_ERROR_ILLEGAL_ADDRESS, CUDA_ERROR_LAUNCH_FAILED,
                                       CUDA_ERROR_ECC_UNCORRECTABLE};
 

@@ -44,8 +44,8 @@ TEST(Device, PrintsTypesThatItCannotUse) {
 }
 
 TEST(Device, ParsesWhatItPrints) {
-  for (const DeviceType type : {DeviceType::cpu, DeviceType::cuda, DeviceType::cuda_host, DeviceType::simulated,
-                                DeviceType::cuda_managed}) {
+  for (const DeviceType type :
+       {DeviceType::cpu, DeviceType::cuda, DeviceType::cuda_host, DeviceType::simulated, DeviceType::cuda_managed}) {
     for (const int32_t id : {0, 1, 7, std::numeric_limits<int32_t>::max()}) {
       const Device device{type, id};
       EXPECT_EQ(parse_device(to_string(device)), device) << to_string(device);

@@ -72,8 +72,8 @@ TEST_F(DeviceVariants, PeerAccessIsAskedForOnceAndWhereSomebodyHasItAlready) {
 }
 
 TEST_F(DeviceVariants, MemoryThatTheDriverDoesNotKnowIsTheHostsWhateverItAnswers) {
-  for (const auto answer : {simulated::UnknownPointers::zeros,
-                            simulated::UnknownPointers::invalid_context_without_context}) {
+  for (const auto answer :
+       {simulated::UnknownPointers::zeros, simulated::UnknownPointers::invalid_context_without_context}) {
     simulated::Options options;
     options.unknown_pointers = answer;
     begin(options);

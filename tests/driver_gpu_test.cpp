@@ -63,9 +63,9 @@ TEST_F(RealDriver, HasEveryFunction) {
   ASSERT_TRUE(loaded.usable) << loaded.problem;
   std::set<void*> different;
   size_t count = 0;
-#define STRIDEPORT_COUNT(name, version)                                  \
-  different.insert(reinterpret_cast<void*>(loaded.driver.name));         \
-  EXPECT_NE(reinterpret_cast<void*>(loaded.driver.name), nullptr);       \
+#define STRIDEPORT_COUNT(name, version)                            \
+  different.insert(reinterpret_cast<void*>(loaded.driver.name));   \
+  EXPECT_NE(reinterpret_cast<void*>(loaded.driver.name), nullptr); \
   ++count;
   STRIDEPORT_DRIVER_FUNCTIONS(STRIDEPORT_COUNT)
 #undef STRIDEPORT_COUNT

@@ -9,8 +9,8 @@
 
 #include "strideport/buffer_view.hpp"
 #include "tests/support/random_structure.hpp"
-#include "tests/support/throws.hpp"
 #include "tests/support/spans.hpp"
+#include "tests/support/throws.hpp"
 
 namespace strideport::testing {
 namespace {
@@ -274,8 +274,7 @@ TEST_F(RandomViews, CastReadsTheSameBytes) {
     ASSERT_EQ(result.itemsize(), itemsize);
     ASSERT_EQ(byte_addresses(result), byte_addresses(view)) << layout_text(view) << " -> " << layout_text(result);
     ASSERT_EQ(result.len(), view.len());
-    ASSERT_EQ(shape_of(cast(result, Format::parse(std::to_string(view.itemsize()) + "s"))),
-              numbers(view.shape()));
+    ASSERT_EQ(shape_of(cast(result, Format::parse(std::to_string(view.itemsize()) + "s"))), numbers(view.shape()));
   });
   EXPECT_GT(casts, 10'000);
 }

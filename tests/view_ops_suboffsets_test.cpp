@@ -6,8 +6,8 @@
 
 #include "strideport/buffer_view.hpp"
 #include "tests/support/random_structure.hpp"
-#include "tests/support/throws.hpp"
 #include "tests/support/spans.hpp"
+#include "tests/support/throws.hpp"
 
 namespace strideport::testing {
 namespace {

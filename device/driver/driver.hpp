@@ -1,5 +1,6 @@
 /// The functions of the CUDA driver that this library calls, as one table. What is above it is the same code on a GPU
-/// (libcuda.cpp fills the table from libcuda.so.1) and without one (device/simulated fills it from host threads and memory).
+/// (libcuda.cpp fills the table from libcuda.so.1) and without one (device/simulated fills it from host threads and
+/// memory).
 ///
 /// A member has the type that cudaTypedefs.h gives the function in the version named: `cuX` itself is a macro, whose
 /// version changes with the toolkit.
@@ -44,7 +45,8 @@ namespace strideport::driver {
   X(GraphExecDestroy, 10000) X(GraphDestroy, 10000)
 // clang-format on
 
-// Declared here, since headers before 12.8 and 13.0 lack them. CUmemcpyAttributes is laid out by us (see MemcpyAttributes).
+// Declared here, since headers before 12.8 and 13.0 lack them. CUmemcpyAttributes is laid out by us (see
+// MemcpyAttributes).
 struct MemcpyLocation {
   int type = 0;  ///< CUmemLocationType
   int id = 0;
@@ -82,8 +84,9 @@ struct Loaded {
 /// Fills the table from a shared library and calls cuInit. The library is never closed.
 [[nodiscard]] Loaded load_driver(const char* library);
 
-/// The table of libcuda.so.1, or of the library that the environment's STRIDEPORT_LIBCUDA names; loaded at the first call. After
-/// a fork that came first it is loaded again by the child; one whose parent had initialised the driver is told so.
+/// The table of libcuda.so.1, or of the library that the environment's STRIDEPORT_LIBCUDA names; loaded at the first
+/// call. After a fork that came first it is loaded again by the child; one whose parent had initialised the driver is
+/// told so.
 [[nodiscard]] const Loaded& libcuda();
 
 }  // namespace strideport::driver

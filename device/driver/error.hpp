@@ -11,8 +11,8 @@ namespace strideport::driver {
 [[nodiscard]] std::string describe(const Driver& driver, CUresult error);
 
 /// Throws: DeviceOutOfMemory for CUDA_ERROR_OUT_OF_MEMORY, else DeviceError, both with the error as their code.
-/// `function` is the driver's ("cuMemAllocFromPoolAsync"), `context` what it was asked to do ("allocating 16 bytes on cuda:0"),
-/// perhaps empty.
+/// `function` is the driver's ("cuMemAllocFromPoolAsync"), `context` what it was asked to do ("allocating 16 bytes on
+/// cuda:0"), perhaps empty.
 [[noreturn]] void throw_driver_error(const Driver& driver, CUresult error, const char* function,
                                      const std::string& context = {});
 

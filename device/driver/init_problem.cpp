@@ -21,7 +21,8 @@ constexpr Problem kProblems[] = {
      "forked process: the driver was initialised before the fork, and cannot be used in the child",
      "start the process by spawn or forkserver, or fork before anything uses a GPU"},
     {4, "CUDA_ERROR_DEINITIALIZED", "no driver any more: the process is ending", "use devices before its exit begins"},
-    {34, "CUDA_ERROR_STUB_LIBRARY", "not a driver: the library is the CUDA toolkit's stub, which is there to link against",
+    {34, "CUDA_ERROR_STUB_LIBRARY",
+     "not a driver: the library is the CUDA toolkit's stub, which is there to link against",
      "take the folder 'stubs' out of LD_LIBRARY_PATH, and install NVIDIA's driver"},
     {36, "CUDA_ERROR_CALL_REQUIRES_NEWER_DRIVER", "driver too old: its kernel module is older than its library",
      "update the driver of the machine"},
@@ -35,10 +36,12 @@ constexpr Problem kProblems[] = {
      "look at nvidia-smi -q -d ECC, and reset the GPU"},
     {304, "CUDA_ERROR_OPERATING_SYSTEM", "no device: a call to the operating system failed",
      "look at the rights on /dev/nvidia*, at the kernel's log, and at whether a container was given the GPU"},
-    {800, "CUDA_ERROR_NOT_PERMITTED", "no permission: this process may not use the GPU", "look at the rights on /dev/nvidia*"},
+    {800, "CUDA_ERROR_NOT_PERMITTED", "no permission: this process may not use the GPU",
+     "look at the rights on /dev/nvidia*"},
     {802, "CUDA_ERROR_SYSTEM_NOT_READY", "system not ready: a service that the GPUs need is not running",
      "start nvidia-fabricmanager where GPUs are joined by switches"},
-    {803, "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH", "driver mismatch: the library and the kernel module have different versions",
+    {803, "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH",
+     "driver mismatch: the library and the kernel module have different versions",
      "restart the machine after an update of the driver; a container must use the library of its host"},
     {804, "CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE",
      "driver mismatch: a forward compatibility library was loaded, which this GPU does not take",
@@ -54,7 +57,8 @@ constexpr Problem kProblems[] = {
      "lower CUDA_DEVICE_MAX_CONNECTIONS, or end another client"},
     {810, "CUDA_ERROR_MPS_CLIENT_TERMINATED", "MPS ended this client", "start the process again"},
     {999, "CUDA_ERROR_UNKNOWN", "driver failed for a reason that it does not know",
-     "look at whether nvidia-smi works and /dev/nvidia-uvm is there (nvidia-modprobe -u makes it), and restart the machine"},
+     "look at whether nvidia-smi works and /dev/nvidia-uvm is there (nvidia-modprobe -u makes it), and restart the "
+     "machine"},
 };
 
 }  // namespace

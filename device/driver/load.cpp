@@ -78,15 +78,15 @@ class Loading {
     if (error == CUDA_ERROR_NOT_INITIALIZED && init_(0) == CUDA_SUCCESS) error = get_version_(&version_);
     if (error != CUDA_SUCCESS) return fail(init_problem(loaded_.driver, error), error);
     if (version_ < kOldestVersion) {
-      return fail("driver too old: it supports CUDA " + version_text(version_) + ", and this build of Strideport needs " +
-                  version_text(kOldestVersion) + "; " + install_advice());
+      return fail("driver too old: it supports CUDA " + version_text(version_) +
+                  ", and this build of Strideport needs " + version_text(kOldestVersion) + "; " + install_advice());
     }
     return get_proc_address_ != nullptr || fail_as_no_driver("cuGetProcAddress");
   }
 
   bool fill() {
     Driver& driver = loaded_.driver;
-#define STRIDEPORT_FIND(name, version) find(driver.name, "cu" #name, version) &&
+#define STRIDEPORT_FIND(name, version) find(driver.name, "cu" #name, version)&&
     const bool complete = STRIDEPORT_DRIVER_FUNCTIONS(STRIDEPORT_FIND) true;
 #undef STRIDEPORT_FIND
     if (!complete) return false;
@@ -124,7 +124,8 @@ class Loading {
     const Answer answer = look_up(function, name, version);
     if (function != nullptr) return true;
     if (answer.error == CUDA_ERROR_STUB_LIBRARY || answer.error == CUDA_ERROR_NOT_INITIALIZED) {
-      return fail(init_problem(loaded_.driver, answer.error), answer.error);  // what every function of such a driver says
+      return fail(init_problem(loaded_.driver, answer.error),
+                  answer.error);  // what every function of such a driver says
     }
     const bool other_version = answer.status == CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT;
     return fail("incomplete driver: " + library_ + ", which says that it supports CUDA " + version_text(version_) +

@@ -1,4 +1,5 @@
-/// Family A: one run of bytes on both sides, wherever it begins. A thread moves four vectors of 16 bytes, 16 KiB a block.
+/// Family A: one run of bytes on both sides, wherever it begins. A thread moves four vectors of 16 bytes, 16 KiB a
+/// block.
 #pragma once
 
 #include "device/kernels/runs.hpp"

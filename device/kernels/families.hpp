@@ -1,5 +1,5 @@
-/// The families of kernels: what each does with a problem that is its kind. `prepare` (launch.hpp) chooses among them; tests
-/// ask them one by one.
+/// The families of kernels: what each does with a problem that is its kind. `prepare` (launch.hpp) chooses among them;
+/// tests ask them one by one.
 #pragma once
 
 #include <span>
@@ -9,7 +9,8 @@
 
 namespace strideport::kernels {
 
-// Each fills `launch` and returns true, or returns false where the problem is not of its kind; the launch is then unspecified.
+// Each fills `launch` and returns true, or returns false where the problem is not of its kind; the launch is then
+// unspecified.
 bool prepare_contiguous(Launch& launch, const Problem& problem);  ///< A: one run
 bool prepare_rows(Launch& launch, const Problem& problem);        ///< B: runs of 64 bytes or more, at any addresses
 bool prepare_row_words(Launch& launch, const Problem& problem);   ///< B: short runs at any addresses

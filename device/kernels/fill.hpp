@@ -1,6 +1,6 @@
-/// Family F, one item a row: the innermost dimension is dense in dst and stands still in src. The item is loaded once a thread and
-/// stored as vectors of 16 bytes, which hold it whole times wherever the row begins; items in front of the first and behind the last
-/// vector go one by one.
+/// Family F, one item a row: the innermost dimension is dense in dst and stands still in src. The item is loaded once a
+/// thread and stored as vectors of 16 bytes, which hold it whole times wherever the row begins; items in front of the
+/// first and behind the last vector go one by one.
 #pragma once
 
 #include "device/kernels/bits.hpp"

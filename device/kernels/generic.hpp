@@ -1,5 +1,5 @@
-// Family G: any dimensions at all. A thread takes the unit of its number apart into one index a dimension, by division with
-// constants; neighbours in the destination are neighbours in a warp. What no other family does well, or at all.
+// Family G: any dimensions at all. A thread takes the unit of its number apart into one index a dimension, by division
+// with constants; neighbours in the destination are neighbours in a warp. What no other family does well, or at all.
 #pragma once
 
 #include <type_traits>

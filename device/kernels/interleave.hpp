@@ -1,10 +1,10 @@
-/// Family C for tiny extents: pixels of 2, 3 or 4 channels to planes, planes to pixels, and pixels to pixels with their channels
-/// in reverse.
+/// Family C for tiny extents: pixels of 2, 3 or 4 channels to planes, planes to pixels, and pixels to pixels with their
+/// channels in reverse.
 ///
-/// A thread has 16 bytes of every channel: kPerChunk pixels. On the side of planes it moves them itself, in vectors. On the
-/// side of pixels they are kChannels chunks, which a warp moves with its lanes on neighbouring chunks, through shared
-/// memory; byte permutes in registers go between the two. Where a side is not aligned for vectors, or the tile ends inside of one, the
-/// block moves that side unit by unit, lanes on neighbouring units.
+/// A thread has 16 bytes of every channel: kPerChunk pixels. On the side of planes it moves them itself, in vectors. On
+/// the side of pixels they are kChannels chunks, which a warp moves with its lanes on neighbouring chunks, through
+/// shared memory; byte permutes in registers go between the two. Where a side is not aligned for vectors, or the tile
+/// ends inside of one, the block moves that side unit by unit, lanes on neighbouring units.
 #pragma once
 
 #include "device/kernels/bits.hpp"
@@ -175,7 +175,8 @@ struct InterleaveProgram {
     load_own(m, thread, words);
     STRIDEPORT_UNROLL
     for (uint32_t k = 0; k < kChannels; ++k) {
-      m.store_shared(chunk_place(thread * kChannels + k), rearranged(words, k, [](uint32_t b) { return in_reverse(b); }));
+      m.store_shared(chunk_place(thread * kChannels + k),
+                     rearranged(words, k, [](uint32_t b) { return in_reverse(b); }));
     }
   }
 
@@ -192,7 +193,8 @@ struct InterleaveProgram {
       }
       STRIDEPORT_UNROLL
       for (uint32_t k = 0; k < kChannels; ++k) {
-        m.store_shared(chunk_place(thread * kChannels + k), rearranged(words, k, [](uint32_t b) { return in_planes(b); }));
+        m.store_shared(chunk_place(thread * kChannels + k),
+                       rearranged(words, k, [](uint32_t b) { return in_planes(b); }));
       }
     } else {
       STRIDEPORT_NO_UNROLL

@@ -1,8 +1,8 @@
-/// The machine that finds what a GPU would have answered with an error, or wrongly: accesses outside of live allocations,
-/// shared memory that is read before it is written, and races.
+/// The machine that finds what a GPU would have answered with an error, or wrongly: accesses outside of live
+/// allocations, shared memory that is read before it is written, and races.
 ///
-/// A race is a byte that two threads touch, one of them writing, with no barrier between: a block barrier, or one of the warp
-/// where both are lanes of it. Between two blocks of a launch there is none.
+/// A race is a byte that two threads touch, one of them writing, with no barrier between: a block barrier, or one of
+/// the warp where both are lanes of it. Between two blocks of a launch there is none.
 #pragma once
 
 #include <array>

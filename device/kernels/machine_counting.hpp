@@ -1,5 +1,5 @@
-/// The machine that counts the traffic of a launch, by the published rules of requests, sectors and banks: the n-th access of
-/// all lanes of a warp is one request.
+/// The machine that counts the traffic of a launch, by the published rules of requests, sectors and banks: the n-th
+/// access of all lanes of a warp is one request.
 #pragma once
 
 #include <cstdint>

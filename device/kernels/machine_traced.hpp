@@ -1,5 +1,5 @@
-/// What the checking and the counting machine have in common: they follow the sequence of accesses of every thread, and find
-/// misaligned accesses and threads that part ways.
+/// What the checking and the counting machine have in common: they follow the sequence of accesses of every thread, and
+/// find misaligned accesses and threads that part ways.
 #pragma once
 
 #include <cstdint>
@@ -74,7 +74,8 @@ class Trace {
   std::string fault_;
 };
 
-/// Analyst: `bool allows(Trace&, const Access&)` before each access that is on, and what happens when a block or a phase begins
+/// Analyst: `bool allows(Trace&, const Access&)` before each access that is on, and what happens when a block or a
+///          phase begins
 /// or ends.
 template <class Analyst>
 class TracedMachine {

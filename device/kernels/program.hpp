@@ -1,9 +1,11 @@
-/// Block programs: what a kernel body is made of. The same source is compiled by nvcc (machine_device.cuh) and by the host's
-/// compiler (machine_fast.hpp, machine_checking.hpp, machine_counting.hpp); it includes nothing but this file and its like.
+/// Block programs: what a kernel body is made of. The same source is compiled by nvcc (machine_device.cuh) and by the
+/// host's compiler (machine_fast.hpp, machine_checking.hpp, machine_counting.hpp); it includes nothing but this file
+/// and its like.
 ///
 ///     struct CopyProgram {
 ///       struct Params { ... };                      // trivially copyable, at most Launch::kMaxParams bytes
-///       struct State { ... };                       // registers of a thread that live across a barrier; trivially copyable
+///       struct State { ... };                       // registers of a thread that live across a barrier; trivially
+///       copyable
 ///       static constexpr uint32_t kThreads = 256;   // of a block, whole warps
 ///       static constexpr uint32_t kPhases = 2;
 ///       static constexpr uint32_t kSharedBytes = 4096;
@@ -21,12 +23,14 @@
 ///     T    m.peer(state, [](const State& s) { return s.member; }, lane)       // warp shuffle, T of 4 or 8 bytes
 ///
 /// Rules, which the checking machine holds a program to:
-/// - threads differ through the predicate `on`, never through control flow: every thread of a block makes the same sequence of
+/// - threads differ through the predicate `on`, never through control flow: every thread of a block makes the same
+/// sequence of
 ///   accesses; a loop around accesses has a trip count, and a branch a condition, that the block shares;
 /// - what an access that is off loads is garbage, and must reach no access that is on;
 /// - within a phase nothing is read that another thread wrote, and no byte is written twice;
 /// - a byte of shared memory is written before it is read;
-/// - `peer` gives what the other lane's state held when the phase began, so the value must not be changed before it is asked
+/// - `peer` gives what the other lane's state held when the phase began, so the value must not be changed before it is
+/// asked
 ///   for, in the same phase.
 #pragma once
 
@@ -57,8 +61,8 @@ struct Id {
   STRIDEPORT_PROGRAM uint32_t warp() const { return thread / 32; }
 };
 
-/// A device address. It stays a pointer member of the parameters, so that nvcc sees the global address space: an integer
-/// cast to a pointer would give generic loads.
+/// A device address. It stays a pointer member of the parameters, so that nvcc sees the global address space: an
+/// integer cast to a pointer would give generic loads.
 struct Global {
   std::byte* address;
 };
@@ -100,8 +104,9 @@ STRIDEPORT_PROGRAM uint64_t multiply_high(uint64_t a, uint64_t b) {
 #endif
 }
 
-/// Division by a number that the host knows, for dividends below 2^31 (2^63): a multiplication, an addition and a shift.
-/// Made by `make_divider` (params.hpp). Source: Granlund and Montgomery, "Division by Invariant Integers" (1994).
+/// Division by a number that the host knows, for dividends below 2^31 (2^63): a multiplication, an addition and a
+/// shift. Made by `make_divider` (params.hpp). Source: Granlund and Montgomery, "Division by Invariant Integers"
+/// (1994).
 template <class U>
 struct Divider {
   U divisor;

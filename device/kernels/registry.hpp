@@ -2,7 +2,8 @@
 ///
 ///     #define STRIDEPORT_GENERIC_KERNELS(X) X(strideport_generic_u1_32, GenericProgram<1, uint32_t>) ...
 ///
-/// its .cu file makes `__global__` functions of them, its .cpp file `Kernel` entries, and registry.cpp lists the families.
+/// its .cu file makes `__global__` functions of them, its .cpp file `Kernel` entries, and registry.cpp lists the
+/// families.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-/// Family F, one block many times: some dimension that is not the innermost stands still in src. A thread loads a unit once and
-/// stores it for up to 16 indices of that dimension.
+/// Family F, one block many times: some dimension that is not the innermost stands still in src. A thread loads a unit
+/// once and stores it for up to 16 indices of that dimension.
 #pragma once
 
 #include "device/kernels/bits.hpp"

@@ -1,9 +1,9 @@
-/// Family B, short rows: runs of bytes on both sides that are too short for vectors and begin anywhere, packed one behind the
-/// other into the lanes. A lane takes an aligned word of dst, cuts it from two aligned words of src, and stores it whole, or
-/// by bytes where it reaches beyond its row.
+/// Family B, short rows: runs of bytes on both sides that are too short for vectors and begin anywhere, packed one
+/// behind the other into the lanes. A lane takes an aligned word of dst, cuts it from two aligned words of src, and
+/// stores it whole, or by bytes where it reaches beyond its row.
 ///
-/// An aligned word of src may hold bytes between two rows, but none before the first or behind the last row: what lies there may
-/// be no one's memory. A block that meets those rows goes byte by byte.
+/// An aligned word of src may hold bytes between two rows, but none before the first or behind the last row: what lies
+/// there may be no one's memory. A block that meets those rows goes byte by byte.
 #pragma once
 
 #include "device/kernels/bits.hpp"
@@ -47,8 +47,8 @@ struct RowWordsProgram {
   }
 
  private:
-  /// A word of dst, and where its bytes lie in the row: from `begin` on, which is negative for the first of a row that begins
-  /// amid a word.
+  /// A word of dst, and where its bytes lie in the row: from `begin` on, which is negative for the first of a row that
+  /// begins amid a word.
   struct Slot {
     Global dst;
     Global src;

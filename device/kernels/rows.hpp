@@ -1,5 +1,5 @@
-/// Family B, long rows: runs of bytes on both sides, each wherever it begins. 32 to 256 threads of a block take a row, or a
-/// segment of one, with vectors of 16 bytes.
+/// Family B, long rows: runs of bytes on both sides, each wherever it begins. 32 to 256 threads of a block take a row,
+/// or a segment of one, with vectors of 16 bytes.
 #pragma once
 
 #include "device/kernels/runs.hpp"

@@ -1,8 +1,10 @@
-/// Moves a run of bytes that is dense on both sides, with 16-byte stores wherever it begins: what families A and B share.
+/// Moves a run of bytes that is dense on both sides, with 16-byte stores wherever it begins: what families A and B
+/// share.
 ///
-/// The chunks are the aligned 16 bytes of dst. Where src is not aligned to them, a chunk is cut from two aligned vectors of src;
-/// the second is the first of the next lane, so that memory is read once. A chunk counts where all that it takes lies
-/// inside of the run; the up to 31 bytes in front of them and behind them go one by one, in steps of their own.
+/// The chunks are the aligned 16 bytes of dst. Where src is not aligned to them, a chunk is cut from two aligned
+/// vectors of src; the second is the first of the next lane, so that memory is read once. A chunk counts where all that
+/// it takes lies inside of the run; the up to 31 bytes in front of them and behind them go one by one, in steps of
+/// their own.
 #pragma once
 
 #include "device/kernels/bits.hpp"

@@ -17,8 +17,8 @@ enum class MachineKind : uint8_t {
   counting,  ///< checking's alignment and lanes, and the traffic
 };
 
-/// The memory that a simulated device reaches. Addresses inside the window are the device's own, without access rights; the
-/// same bytes lie `to_host` further on. Addresses outside of it are the host's (pinned, managed).
+/// The memory that a simulated device reaches. Addresses inside the window are the device's own, without access rights;
+/// the same bytes lie `to_host` further on. Addresses outside of it are the host's (pinned, managed).
 class DeviceMemory {
  public:
   virtual ~DeviceMemory() = default;
@@ -56,6 +56,7 @@ struct Simulation {
 
 /// Runs all blocks of a launch, in the order that `seed` shuffles (0: in order). Never throws for a faulty program: see
 /// `fault`. `memory` may be null for the fast machine alone, if every address is the host's.
-[[nodiscard]] Simulation simulate(const Launch& launch, MachineKind machine, const DeviceMemory* memory, uint64_t seed = 0);
+[[nodiscard]] Simulation simulate(const Launch& launch, MachineKind machine, const DeviceMemory* memory,
+                                  uint64_t seed = 0);
 
 }  // namespace strideport::kernels

@@ -1,5 +1,6 @@
-/// Families D and E, any strides along x: neighbouring lanes move neighbouring units, so that a request meets every sector that
-/// holds them once, and a thread works out its row once for all of its units. Nothing is written that is not an element.
+/// Families D and E, any strides along x: neighbouring lanes move neighbouring units, so that a request meets every
+/// sector that holds them once, and a thread works out its row once for all of its units. Nothing is written that is
+/// not an element.
 #pragma once
 
 #include "device/kernels/row_tiles.hpp"

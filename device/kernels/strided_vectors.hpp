@@ -1,10 +1,11 @@
-/// Family D where dst is dense and src goes in steps of at most 4 bytes, forwards or backwards, or just backwards: every second
-/// unit, every fourth, reversed.
+/// Family D where dst is dense and src goes in steps of at most 4 bytes, forwards or backwards, or just backwards:
+/// every second unit, every fourth, reversed.
 ///
-/// A thread makes 16-byte chunks of dst. The units of a chunk lie in a window of src that is kStep chunks wide; the window is
-/// loaded whole, in vectors where rows are aligned for it, else in words, by a funnel shift, and byte permutes pick the
-/// units. Chunks begin at multiples of 16 bytes of dst, whatever the row does. Those at the ends of a row are partial, and
-/// the window of a last one may reach beyond src: such chunks go unit by unit, in the blocks at the ends of rows alone.
+/// A thread makes 16-byte chunks of dst. The units of a chunk lie in a window of src that is kStep chunks wide; the
+/// window is loaded whole, in vectors where rows are aligned for it, else in words, by a funnel shift, and byte
+/// permutes pick the units. Chunks begin at multiples of 16 bytes of dst, whatever the row does. Those at the ends of a
+/// row are partial, and the window of a last one may reach beyond src: such chunks go unit by unit, in the blocks at
+/// the ends of rows alone.
 #pragma once
 
 #include "device/kernels/row_tiles.hpp"
@@ -135,7 +136,8 @@ struct StridedVectorsProgram {
 };
 
 // clang-format off
-// Only steps that use every word of a window: of others the compiler loads the words that are used, and a thread a unit does it.
+// Only steps that use every word of a window: of others the compiler loads the words that are used, and a thread a unit
+// does it.
 #define STRIDEPORT_STRIDED_VECTORS_KERNELS(X)                                                                       \
   X(strideport_reversed_1, ::strideport::kernels::StridedVectorsProgram<1, 1, true>)                                \
   X(strideport_reversed_2, ::strideport::kernels::StridedVectorsProgram<2, 1, true>)                                \

@@ -93,11 +93,13 @@ bool split(TileProblem& tiles, const Problem& problem) noexcept {
 // True if every row of src (of dst) begins at a multiple of `bytes`.
 bool src_rows_at(const TileProblem& tiles, uint64_t bytes) noexcept {
   return ((alignment_bits(tiles.src, tiles.outer, tiles.outer_count, &PlanDim::src_stride) |
-           static_cast<uint64_t>(tiles.x.src_stride)) % bytes) == 0;
+           static_cast<uint64_t>(tiles.x.src_stride)) %
+          bytes) == 0;
 }
 bool dst_rows_at(const TileProblem& tiles, uint64_t bytes) noexcept {
   return ((alignment_bits(tiles.dst, tiles.outer, tiles.outer_count, &PlanDim::dst_stride) |
-           static_cast<uint64_t>(tiles.y.dst_stride)) % bytes) == 0;
+           static_cast<uint64_t>(tiles.y.dst_stride)) %
+          bytes) == 0;
 }
 
 /// What there is to choose of a program.

@@ -1,10 +1,11 @@
-/// The geometry of tile transposes. A tile is kX units of the dimension that is dense in dst by kY units of the dimension that is
-/// dense in src; one block moves it through shared memory, where it lies as dst wants it: kY rows of 16-byte chunks.
+/// The geometry of tile transposes. A tile is kX units of the dimension that is dense in dst by kY units of the
+/// dimension that is dense in src; one block moves it through shared memory, where it lies as dst wants it: kY rows of
+/// 16-byte chunks.
 ///
-/// The chunks of a row are swizzled: chunk c of row y lies at c ^ f(y), where f is linear over the bits of y. So the place
-/// of (y + d, c) is the place of (y, c) with a constant xor-ed in where d and y have no bit in common, and the address of
-/// a thread's further rows costs one instruction. f differs between any eight rows that eight neighbouring lanes ever
-/// write at once: those of consecutive y, and those of every E-th y, where E units make a vector.
+/// The chunks of a row are swizzled: chunk c of row y lies at c ^ f(y), where f is linear over the bits of y. So the
+/// place of (y + d, c) is the place of (y, c) with a constant xor-ed in where d and y have no bit in common, and the
+/// address of a thread's further rows costs one instruction. f differs between any eight rows that eight neighbouring
+/// lanes ever write at once: those of consecutive y, and those of every E-th y, where E units make a vector.
 #pragma once
 
 #include "device/kernels/bits.hpp"

@@ -1,11 +1,11 @@
 /// Tile transposes of 1- and 2-byte units, and of 4-byte units at any byte address.
 ///
-/// Everything moves in words. A thread loads a word (4 or 2 units of y) of each of the rows that make a chunk of x, and byte
-/// permutes turn them into the chunks of those y. Where src rows begin anywhere, a word is cut from two aligned ones by a funnel
-/// shift; where dst rows do, aligned words are cut from the tile in the same way, and the up to six bytes around them
-/// are stored one by one. Rows that are four apart begin at the same place in a word, whatever the stride, so a thread
-/// works out few shifts. The aligned words at the very ends of src would reach beyond it: a block that meets those loads
-/// its tile byte by byte.
+/// Everything moves in words. A thread loads a word (4 or 2 units of y) of each of the rows that make a chunk of x, and
+/// byte permutes turn them into the chunks of those y. Where src rows begin anywhere, a word is cut from two aligned
+/// ones by a funnel shift; where dst rows do, aligned words are cut from the tile in the same way, and the up to six
+/// bytes around them are stored one by one. Rows that are four apart begin at the same place in a word, whatever the
+/// stride, so a thread works out few shifts. The aligned words at the very ends of src would reach beyond it: a block
+/// that meets those loads its tile byte by byte.
 #pragma once
 
 #include "device/kernels/tile.hpp"
@@ -172,7 +172,8 @@ struct TileBytesProgram {
     uint32_t x;
     uint32_t b;  ///< in its row of src
   };
-  // Eight lanes along a row, four bytes apart, and four such rows, in other words of a chunk: what they store lies in 32 banks.
+  // Eight lanes along a row, four bytes apart, and four such rows, in other words of a chunk: what they store lies in
+  // 32 banks.
   STRIDEPORT_PROGRAM static ByteOfTile byte_of_tile(Id id, uint32_t round) {
     const uint32_t n = id.warp() + round * kWarps;
     const uint32_t rest = n / (4 * kPerWord);

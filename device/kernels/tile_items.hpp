@@ -1,7 +1,8 @@
 /// Tile transposes of items of three units: 3, 6, 12, 24 and 48 bytes.
 ///
-/// Rows are moved unit by unit, lanes on neighbouring units of neighbouring items. A row of the tile in shared memory is a few
-/// units longer than its items need: so the units that neighbouring lanes put there, three to a row, lie in different banks.
+/// Rows are moved unit by unit, lanes on neighbouring units of neighbouring items. A row of the tile in shared memory
+/// is a few units longer than its items need: so the units that neighbouring lanes put there, three to a row, lie in
+/// different banks.
 #pragma once
 
 #include "device/kernels/tile.hpp"

@@ -1,9 +1,9 @@
 /// Tile transposes of 4-, 8- and 16-byte units.
 ///
-/// Where src rows allow 16-byte loads, a thread loads a block of E x E units (4x4, 2x2, 1), turns it over in registers and
-/// stores E chunks; else it loads E rows at one y, unit by unit, with neighbouring lanes on neighbouring units, and stores the
-/// same kind of chunk. Rows of dst are stored in chunks, or unit by unit. The choice is the block's, so the ragged tiles
-/// at the far edges of a matrix may choose differently from all others.
+/// Where src rows allow 16-byte loads, a thread loads a block of E x E units (4x4, 2x2, 1), turns it over in registers
+/// and stores E chunks; else it loads E rows at one y, unit by unit, with neighbouring lanes on neighbouring units, and
+/// stores the same kind of chunk. Rows of dst are stored in chunks, or unit by unit. The choice is the block's, so the
+/// ragged tiles at the far edges of a matrix may choose differently from all others.
 #pragma once
 
 #include "device/kernels/tile.hpp"

@@ -36,8 +36,8 @@ struct Op {
   bool chosen = false;
   bool started = false;
   bool done = false;
-  uint64_t place = 0;              ///< in its queue, from 1
-  std::shared_ptr<uint64_t> seen;  ///< its queue's
+  uint64_t place = 0;                          ///< in its queue, from 1
+  std::shared_ptr<uint64_t> seen;              ///< its queue's
   std::chrono::steady_clock::time_point when;  ///< it was done
   char queued_key = 0;
   char done_key = 0;
@@ -92,7 +92,8 @@ class Engine {
   /// closed and abandoned.
   void wait_for_threads(Lock& lock);
   void wait_while_running(Lock& lock, const Queue& queue);
-  /// The same, but for the user's own code, which may block; all that the queue ran is before what the caller does then.
+  /// The same, but for the user's own code, which may block; all that the queue ran is before what the caller does
+  /// then.
   void wait_for_device(Lock& lock, const Queue& queue);
 
  private:

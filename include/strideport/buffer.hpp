@@ -3,8 +3,9 @@
 /// A Buffer adds to the descriptor a shared owner, released exactly once and from any thread, and the stream on
 /// which its contents become ready. Copies and views of a Buffer share the owner.
 ///
-/// Work that Strideport queues on a Buffer's memory (`copy` of Buffers, `to`) is remembered by an event: the owner is let go
-/// only after it has passed, later copies wait for it on their own streams, and so do consumers through `make_ready`.
+/// Work that Strideport queues on a Buffer's memory (`copy` of Buffers, `to`) is remembered by an event: the owner is
+/// let go only after it has passed, later copies wait for it on their own streams, and so do consumers through
+/// `make_ready`.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +28,8 @@ class Buffer : public ViewOperations<Buffer> {
   Buffer() noexcept = default;
 
   /// Takes a view and what keeps its memory alive. Ownership is keyed on the handle, never on `buf`.
-  /// Stream: where the contents become ready. Of a stream that is not of ours (handle over 1) the place is noted now, by an
-  ///         event: the stream may be gone later. StreamRef::host(): they are ready.
+  /// Stream: where the contents become ready. Of a stream that is not of ours (handle over 1) the place is noted now,
+  ///         by an event: the stream may be gone later. StreamRef::host(): they are ready.
   /// Throws: for memory of a driver only: std::bad_alloc, DeviceError. The owner is let go then.
   Buffer(BufferView view, std::shared_ptr<void> owner, StreamRef stream = StreamRef::host())
       : view_(std::move(view)), owner_(std::move(owner)), stream_(stream) {
@@ -82,22 +83,24 @@ class Buffer : public ViewOperations<Buffer> {
 /// Makes work that is queued on `stream` from now on come after all the work that Strideport knows to be pending on the
 /// buffer's memory, and after its contents are ready. What an export calls for its consumer.
 /// Stream: StreamRef::host() blocks the host instead. The same stream: nothing is done. Never a device-wide wait.
-/// Throws: InvalidArgument for a stream of another driver, or one that captures while uncaptured work is pending; DeviceError.
+/// Throws: InvalidArgument for a stream of another driver, or one that captures while uncaptured work is pending;
+///         DeviceError.
 void make_ready(const Buffer& buffer, StreamRef stream);
 
 /// True if nothing is pending: `make_ready` would have nothing to do on any stream. Never waits. True on the host.
 /// Throws: DeviceError, also for an earlier failure of that work.
 [[nodiscard]] bool is_ready(const Buffer& buffer);
 
-/// New, uninitialised memory, aligned to 64 bytes (to 256 where a driver gives it); an address of its own also at size 0.
+/// New, uninitialised memory, aligned to 64 bytes (to 256 where a driver gives it); an address of its own also at size
+/// 0.
 /// Shapes: any; order F lays the first dimension densest, A and K mean C.
 /// Device: cpu; cuda and simulated, their pinned memory (cuda_host, simulated_host) and managed memory.
 /// Stream: device memory may be used on `stream` at once, and on others after they wait for it. Without one, it may be
 ///         used anywhere when this returns. Ignored for host, pinned and managed memory.
 /// Cost:   device memory comes from the driver's pool, pinned memory from a pool of ours.
-/// Throws: InvalidArgument for a bad shape, no dtype, packed elements that do not fill bytes, a device that is not there, a
-///         stream that captures; BufferError for a device that this build does not have; DeviceOutOfMemory; DeviceError;
-///         std::bad_alloc.
+/// Throws: InvalidArgument for a bad shape, no dtype, packed elements that do not fill bytes, a device that is not
+///         there, a stream that captures; BufferError for a device that this build does not have; DeviceOutOfMemory;
+///         DeviceError; std::bad_alloc.
 [[nodiscard]] Buffer empty(std::span<const int64_t> shape, DType dtype, Order order = Order::C, Device device = {},
                            StreamRef stream = StreamRef::host());
 [[nodiscard]] inline Buffer empty(std::initializer_list<int64_t> shape, DType dtype, Order order = Order::C,

@@ -29,9 +29,7 @@ struct Device {
   friend constexpr bool operator==(const Device&, const Device&) = default;
 
   /// True if the host may dereference pointers to this memory.
-  constexpr bool host_accessible() const noexcept {
-    return type != DeviceType::cuda && type != DeviceType::simulated;
-  }
+  constexpr bool host_accessible() const noexcept { return type != DeviceType::cuda && type != DeviceType::simulated; }
   /// True for pinned, managed and device memory: a driver knows it, and work on it may be pending on a stream.
   constexpr bool has_driver() const noexcept { return type != DeviceType::cpu; }
 };
@@ -46,15 +44,15 @@ struct Device {
 /// What a driver says of one device.
 struct DeviceInfo {
   Device device;
-  std::string name;               ///< "NVIDIA H200", or "simulated device 0"
-  int64_t total_bytes = 0;        ///< of its memory
-  int64_t free_bytes = 0;         ///< when asked; -1 for a device that the process does not use yet: only its use tells
-  int compute_major = 0;          ///< compute capability
+  std::string name;         ///< "NVIDIA H200", or "simulated device 0"
+  int64_t total_bytes = 0;  ///< of its memory
+  int64_t free_bytes = 0;   ///< when asked; -1 for a device that the process does not use yet: only its use tells
+  int compute_major = 0;    ///< compute capability
   int compute_minor = 0;
   int multiprocessors = 0;
-  int driver_version = 0;         ///< 13000 is 13.0
-  bool pools = false;             ///< memory comes from the driver's stream-ordered pools
-  bool batch_copies = false;      ///< the driver has cuMemcpyBatchAsync
+  int driver_version = 0;     ///< 13000 is 13.0
+  bool pools = false;         ///< memory comes from the driver's stream-ordered pools
+  bool batch_copies = false;  ///< the driver has cuMemcpyBatchAsync
 };
 
 /// GPUs first, then simulated devices (there are none unless STRIDEPORT_SIMULATED_DEVICES asks for them). Initialises

@@ -28,11 +28,12 @@ using DLPackLegacyTensor = std::unique_ptr<DLManagedTensor, DLPackDeleter>;
 /// Shapes: strides may be NULL (C order). Packed sub-byte elements are folded into lanes that fill bytes: shape
 ///         (4,8) of float4 comes in as (4,4) of float4x2.
 /// Stream: `stream` is where the contents become ready, as agreed with the producer.
-/// Device: what a driver knows comes in where that driver does know the address: kDLCUDA, kDLCUDAHost, kDLCUDAManaged, and
-///         kDLExtDev for the simulated device. Host memory of CUDA's needs no driver.
+/// Device: what a driver knows comes in where that driver does know the address: kDLCUDA, kDLCUDAHost, kDLCUDAManaged,
+///         and kDLExtDev for the simulated device. Host memory of CUDA's needs no driver.
 /// Throws: BufferError for another major version (nothing but version and deleter is read), an unknown flag or
-///         dtype, a device that is not there, an address that its driver does not know, packed elements that do not fold,
-///         ndim over 64; InvalidArgument for a malformed tensor (negative extents, NULL data with elements, overflows).
+///         dtype, a device that is not there, an address that its driver does not know, packed elements that do not
+///         fold, ndim over 64; InvalidArgument for a malformed tensor (negative extents, NULL data with elements,
+///         overflows).
 [[nodiscard]] Buffer import_dlpack(DLPackTensor tensor, StreamRef stream);
 /// The same for the legacy struct, which has no flags: the result is read-only unless `writable`, as in NumPy.
 [[nodiscard]] Buffer import_dlpack(DLPackLegacyTensor tensor, StreamRef stream, bool writable = false);

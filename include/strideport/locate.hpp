@@ -14,15 +14,15 @@ struct Location {
   MemoryRange allocation;  ///< the whole of it; size 0 where the driver does not tell
 };
 
-/// Asks the drivers that there are: CUDA's, then the simulated one. Nothing for an address that none of them knows, such
-/// as plain host memory, or freed memory.
+/// Asks the drivers that there are: CUDA's, then the simulated one. Nothing for an address that none of them knows,
+/// such as plain host memory, or freed memory.
 /// Cost:   initialises the drivers, which takes a second the first time; then about a microsecond.
 /// Throws: DeviceError where a driver that is there fails.
 [[nodiscard]] std::optional<Location> locate(const void* address);
 
 /// Checks that memory said to be on `device` is so, as far as a driver can tell.
-/// Throws: BufferError where the driver does not know the address, or knows it on another device; DeviceError where there
-///         is no driver. Pinned and managed memory without a driver is host memory, and is taken as such.
+/// Throws: BufferError where the driver does not know the address, or knows it on another device; DeviceError where
+///         there is no driver. Pinned and managed memory without a driver is host memory, and is taken as such.
 void check_location(const void* address, Device device);
 
 }  // namespace strideport

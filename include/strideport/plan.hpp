@@ -102,8 +102,8 @@ struct CopyPlan {
 
 /// Types:  two formats must be equal in meaning, else two DTypes; elements without either equal only each other.
 /// Cost:   no allocation up to 8 dimensions after merging; with suboffsets a few short vectors.
-/// Throws: InvalidArgument if shapes (unit dims dropped), element types or sizes differ, dst overlaps itself, or a kind of
-///         memory is unknown;
+/// Throws: InvalidArgument if shapes (unit dims dropped), element types or sizes differ, dst overlaps itself, or a kind
+///         of memory is unknown;
 ///         ReadOnly; TypeMismatch for formats with references; BufferError for row pointers (suboffsets) in memory that
 ///         the host cannot read. What row pointers lead to is checked by `copy`, not here.
 [[nodiscard]] CopyPlan plan_copy(const BufferView& dst, const BufferView& src);

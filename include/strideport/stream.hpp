@@ -1,7 +1,7 @@
 /// Streams, borrowed and owned, and events: the order in which work on memory happens.
 ///
-/// A handle is the driver's (CUstream, which is also the runtime's cudaStream_t, PyTorch's `cuda_stream` and CuPy's `ptr`),
-/// or the simulated device's. The device that a stream belongs to is known to the driver, not to the handle.
+/// A handle is the driver's (CUstream, which is also the runtime's cudaStream_t, PyTorch's `cuda_stream` and CuPy's
+/// `ptr`), or the simulated device's. The device that a stream belongs to is known to the driver, not to the handle.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ namespace strideport {
 /// integer or from nullptr: a number is not a stream.
 class StreamRef {
  public:
-  /// No stream. Between host buffers it changes nothing; where a device takes part, the work goes to a stream of ours and
-  /// is done when the call returns.
+  /// No stream. Between host buffers it changes nothing; where a device takes part, the work goes to a stream of ours
+  /// and is done when the call returns.
   static constexpr StreamRef host() noexcept { return StreamRef(kHost); }
   /// The legacy default stream of a device (DLPack's and CUDA's handle 1).
   static constexpr StreamRef legacy_default() noexcept { return StreamRef(1); }
@@ -55,7 +55,8 @@ class Stream {
   StreamRef ref() const noexcept { return ref_; }
   Device device() const noexcept { return device_; }
 
-  /// Blocks the host until all work queued so far is done. Throws: DeviceError, also for an earlier failure of that work.
+  /// Blocks the host until all work queued so far is done. Throws: DeviceError, also for an earlier failure of that
+  /// work.
   void synchronize() const;
   /// True if no work is left.
   [[nodiscard]] bool done() const;

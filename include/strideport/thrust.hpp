@@ -9,9 +9,9 @@
 /// headers, or define THRUST_DEVICE_SYSTEM). Its iterators are over device, managed and pinned memory under nvcc, and
 /// over memory that the host reads otherwise. Those of `thrust::host` are over memory that the host reads, in both.
 ///
-/// Thrust has no backend for a simulated device. Iterators over its memory, for thrust::host or a thrust::device that is
-/// no GPU, go to the bytes where the host has them (see simulated.hpp): the algorithm runs on the host, at once, and in
-/// the order of no stream, so synchronise first.
+/// Thrust has no backend for a simulated device. Iterators over its memory, for thrust::host or a thrust::device that
+/// is no GPU, go to the bytes where the host has them (see simulated.hpp): the algorithm runs on the host, at once, and
+/// in the order of no stream, so synchronise first.
 ///
 /// CCCL 3.0, which CUDA 13.0 brings, sorts negative 32-bit integers wrongly on the host, through plain pointers too; a
 /// comparator of one's own, or CCCL 3.3, does not.

@@ -39,9 +39,9 @@ std::optional<bool> parse_flag(PyObject* object, const char* name);
 /// A stream of `__dlpack__` for memory of the host: only None.
 StreamRef parse_host_stream(PyObject* object);
 
-/// What `pinned=True` makes of `device=`: pinned memory of the driver of the device, or of pinned memory, that was named; for
-/// the plain host of the driver of `near`, and where that is the host too of the driver that there is, CUDA's first. Throws
-/// PythonError for managed memory, DeviceError where there is no driver. Initialises drivers.
+/// What `pinned=True` makes of `device=`: pinned memory of the driver of the device, or of pinned memory, that was
+/// named; for the plain host of the driver of `near`, and where that is the host too of the driver that there is,
+/// CUDA's first. Throws PythonError for managed memory, DeviceError where there is no driver. Initialises drivers.
 Device pinned_memory(Device asked, Device near);
 
 /// The UTF-8 text of a str, valid while the str lives.

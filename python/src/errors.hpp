@@ -11,9 +11,9 @@ namespace strideport::python {
 struct PythonError {};
 
 /// Sets the error indicator from the exception in flight: InvalidArgument -> ValueError, TypeMismatch and
-/// ReadOnly -> TypeError, OutOfRange -> IndexError, BufferError -> BufferError, DeviceError -> strideport.DeviceError and
-/// DeviceOutOfMemory -> strideport.DeviceMemoryError (both with the driver's `code`), std::bad_alloc -> MemoryError,
-/// PythonError -> as it is, others -> RuntimeError.
+/// ReadOnly -> TypeError, OutOfRange -> IndexError, BufferError -> BufferError, DeviceError -> strideport.DeviceError
+/// and DeviceOutOfMemory -> strideport.DeviceMemoryError (both with the driver's `code`), std::bad_alloc ->
+/// MemoryError, PythonError -> as it is, others -> RuntimeError.
 void set_error_from_exception() noexcept;
 
 /// Calls `f`; on an exception sets the error indicator and returns `failure` (nullptr, -1).

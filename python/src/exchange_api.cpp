@@ -98,7 +98,7 @@ int from_object(void* object, DLManagedTensorVersioned** out) noexcept {
 
 int to_object(DLManagedTensorVersioned* tensor, void** out) noexcept {
   return guarded(-1, [&] {
-    DLPackTensor owned(tensor);  // stolen, also where this fails
+    DLPackTensor owned(tensor);                                        // stolen, also where this fails
     const bool known = owned && owned->version.major == kDLPackMajor;  // else nothing more of it may be read
     const Ref module = Ref::steal(checked(PyImport_ImportModule("strideport._core")));
     const auto type = static_cast<DeviceType>(known ? owned->dl_tensor.device.device_type : kDLCPU);
@@ -131,8 +131,7 @@ int current_stream(DLDeviceType device_type, int32_t, void** out) noexcept {
     return 0;
   }
   const PyGILState_STATE gil = ensure_gil();
-  PyErr_Format(PyExc_BufferError, "DLPack device type %d: Strideport does not reach it",
-               static_cast<int>(device_type));
+  PyErr_Format(PyExc_BufferError, "DLPack device type %d: Strideport does not reach it", static_cast<int>(device_type));
   PyGILState_Release(gil);
   return -1;
 }

@@ -1,5 +1,5 @@
-/// Docstrings of the other module functions (copies, CPython's counterparts, settings), in numpydoc's sections. The line
-/// before `--` is the signature that inspect reads.
+/// Docstrings of the other module functions (copies, CPython's counterparts, settings), in numpydoc's sections. The
+/// line before `--` is the signature that inspect reads.
 #pragma once
 
 namespace strideport::python::function_doc {

@@ -41,8 +41,7 @@ Buffer allocate_bytes(int64_t bytes, Device device, StreamRef stream) {
   return empty(std::span(&bytes, 1), {TypeCode::unsigned_integer, 8, 1}, Order::C, device, stream);
 }
 
-Buffer allocate(std::span<const int64_t> shape, const ElementType& type, Order order, Device device,
-                StreamRef stream) {
+Buffer allocate(std::span<const int64_t> shape, const ElementType& type, Order order, Device device, StreamRef stream) {
   const int64_t bytes = bytes_of(shape, type.itemsize());
   std::vector<int64_t> strides(shape.size());
   contiguous_strides(shape, type.itemsize(), order, strides);
@@ -99,8 +98,7 @@ PyObject* fn_empty_like(ModuleState* state, PyObject* args, PyObject* kwargs) {
   static const char* const names[] = {"", "order", "device", "pinned", "stream", nullptr};
   PyObject *like = nullptr, *order_name = nullptr, *device_name = nullptr, *stream_object = nullptr;
   int pinned = 0;
-  parse_arguments(args, kwargs, "O|$OOpO:empty_like", names, &like, &order_name, &device_name, &pinned,
-                  &stream_object);
+  parse_arguments(args, kwargs, "O|$OOpO:empty_like", names, &like, &order_name, &device_name, &pinned, &stream_object);
   const Order order = order_name == nullptr ? Order::K : parse_order(order_name, "CFAK");
   const Operand operand(state, like);
   const Device device = place_of(device_name, pinned != 0, operand.view().device());

@@ -36,8 +36,10 @@ StreamRef stream_of(const InterfaceDict& interface) {
   }
   const auto handle = reinterpret_cast<uintptr_t>(parse_pointer(entry.get(), "__cuda_array_interface__: stream"));
   if (handle == 0) {
-    raise(PyExc_ValueError, "%s: stream 0 is forbidden by the protocol, since it means one default stream or the other: "
-          "1 is the legacy one, 2 the per-thread one", kName);
+    raise(PyExc_ValueError,
+          "%s: stream 0 is forbidden by the protocol, since it means one default stream or the other: "
+          "1 is the legacy one, 2 the per-thread one",
+          kName);
   }
   return StreamRef::from_handle(handle);
 }

@@ -29,8 +29,8 @@ class InterfaceDict {
   const char* name() const noexcept { return name_; }
   Ref take() noexcept { return std::move(dict_); }
 
-  /// Shape, strides and element type; address, device and the rest are left as they are. `spec` then points into `this`.
-  /// `producer` may know its type better (registered dtypes). Throws PythonError, InvalidArgument.
+  /// Shape, strides and element type; address, device and the rest are left as they are. `spec` then points into
+  /// `this`. `producer` may know its type better (registered dtypes). Throws PythonError, InvalidArgument.
   void describe(ViewSpec& spec, PyObject* producer);
   /// `data` of the form (address, read-only).
   void set_address(ViewSpec& spec, PyObject* data) const;

@@ -17,8 +17,8 @@
 
 namespace strideport::python {
 
-/// What keeps a root's memory alive. At most one of `master.obj`, `owner` and `tracked` is set; `keepalive` may join the
-/// first two.
+/// What keeps a root's memory alive. At most one of `master.obj`, `owner` and `tracked` is set; `keepalive` may join
+/// the first two.
 struct Lease {
   Py_buffer master{};  ///< buffer protocol: released by PyBuffer_Release
   bool has_master = false;
@@ -76,8 +76,8 @@ BufferObject* new_root(ModuleState* state);
 /// A root over C++ memory. `obj` (borrowed, may be null) is what `.obj` shows. Throws PythonError.
 PyObject* wrap(ModuleState* state, Buffer buffer, PyObject* obj);
 
-/// The same for memory of a driver that belongs to a Python object: `view` and `stream` as for C++'s Buffer. The object is
-/// let go once the work queued on the memory is done, from any thread. Throws PythonError and what Buffer throws.
+/// The same for memory of a driver that belongs to a Python object: `view` and `stream` as for C++'s Buffer. The object
+/// is let go once the work queued on the memory is done, from any thread. Throws PythonError and what Buffer throws.
 PyObject* wrap_owned(ModuleState* state, BufferView view, PyObject* owner, StreamRef stream);
 
 /// Another view on the lease of `self`. Throws PythonError.

@@ -174,8 +174,11 @@ PyType_Slot slots[] = {
 };
 
 PyType_Spec specification = {
-    "strideport.Stream", static_cast<int>(sizeof(StreamObject)), 0,
-    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE, slots,
+    "strideport.Stream",
+    static_cast<int>(sizeof(StreamObject)),
+    0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    slots,
 };
 
 }  // namespace

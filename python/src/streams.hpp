@@ -20,10 +20,11 @@ PyObject* wrap_event(ModuleState* state, Event event);  ///< throws PythonError
 
 // stream_argument.cpp -----------------------------------------------------------------------------------------
 
-/// None (StreamRef::host()), a Stream of ours, a handle over 0 as an int, or an object of another library: anything with
-/// `__cuda_stream__`, torch's streams (`cuda_stream`), CuPy's (`ptr`). The handle 0 of such an object is the legacy
-/// default stream, as it is in those libraries; the bare int 0 is refused. Runs foreign code. `object` may be null (None),
-/// and has to outlive the use of the result. Throws PythonError: TypeError for what is no stream, ValueError for a bad handle.
+/// None (StreamRef::host()), a Stream of ours, a handle over 0 as an int, or an object of another library: anything
+/// with `__cuda_stream__`, torch's streams (`cuda_stream`), CuPy's (`ptr`). The handle 0 of such an object is the
+/// legacy default stream, as it is in those libraries; the bare int 0 is refused. Runs foreign code. `object` may be
+/// null (None), and has to outlive the use of the result. Throws PythonError: TypeError for what is no stream,
+/// ValueError for a bad handle.
 StreamRef parse_stream(ModuleState* state, PyObject* object, const char* name = "stream");
 
 /// The same where the work may be all on the host: plain memory has no stream, so that only None is one.
@@ -35,8 +36,8 @@ StreamRef checked_stream(StreamRef stream, bool has_driver);
 /// A Stream's own device; nothing for any other object: only the driver knows.
 std::optional<Device> device_of_stream(ModuleState* state, PyObject* object) noexcept;
 
-/// CUDA's protocols name addresses and handles that every CUDA library takes for its own, so what is simulated offers them
-/// only where there is no CUDA device to be damaged. Throws PythonError of `type`.
+/// CUDA's protocols name addresses and handles that every CUDA library takes for its own, so what is simulated offers
+/// them only where there is no CUDA device to be damaged. Throws PythonError of `type`.
 void check_not_mistaken_for_cuda(Device device, PyObject* type, const char* what);
 
 }  // namespace strideport::python

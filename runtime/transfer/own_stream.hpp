@@ -17,8 +17,8 @@ class OwnStream {
 
   const WorkStream& work() const noexcept { return work_; }
 
-  /// The copy failed: the stream is waited for and destroyed instead, since the device may have lost it. False where its
-  /// work may still be running, as DeviceApi::drain says.
+  /// The copy failed: the stream is waited for and destroyed instead, since the device may have lost it. False where
+  /// its work may still be running, as DeviceApi::drain says.
   [[nodiscard]] bool discard() noexcept;
 
  private:

@@ -1,5 +1,5 @@
-/// Counts what a piece of code takes from the heap. Replaces the global operators new and delete: one source of a test binary
-/// includes it.
+/// Counts what a piece of code takes from the heap. Replaces the global operators new and delete: one source of a test
+/// binary includes it.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-/// A copy between two arenas, done by a kernel on the machines of the host and compared with the odometer's, gaps included.
+/// A copy between two arenas, done by a kernel on the machines of the host and compared with the odometer's, gaps
+/// included.
 #pragma once
 
 #include <gtest/gtest.h>

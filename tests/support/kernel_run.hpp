@@ -1,7 +1,7 @@
 /// A copy done by one kernel on a simulated machine, over arenas that are compared whole with the copy done by hand.
 ///
-/// The oracle adds up addresses one index at a time. It shares nothing with the library but the plan, and what the plan says
-/// is checked on the way: the kernel must move every element of both views.
+/// The oracle adds up addresses one index at a time. It shares nothing with the library but the plan, and what the plan
+/// says is checked on the way: the kernel must move every element of both views.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -140,8 +140,7 @@ inline uint64_t touched_sectors(const BufferView& view) {
 }
 
 /// Prepares and runs one copy. What `prepare` declines is not run; everything else must be right to the last byte.
-inline KernelRun run_kernel(const KernelCopy& c, Prepare prepare, kernels::MachineKind machine,
-                                     uint64_t seed = 0) {
+inline KernelRun run_kernel(const KernelCopy& c, Prepare prepare, kernels::MachineKind machine, uint64_t seed = 0) {
   ExactArena dst(c.shape, c.dst_strides, c.itemsize, c.dst_shift);
   ExactArena src(c.shape, c.src_strides, c.itemsize, c.src_shift);
   dst.randomise(1);
