@@ -2,6 +2,7 @@
 
 #include "device/device_api.hpp"
 #include "device/simulated/table.hpp"
+#include "strideport/error.hpp"
 
 namespace strideport {
 namespace device {
@@ -27,9 +28,9 @@ DeviceApi* device_api(DeviceType type) {
     case DeviceType::simulated:
     case DeviceType::simulated_host:
     case DeviceType::simulated_managed: return &device::simulated_api();
-    case DeviceType::cpu: break;
+    case DeviceType::cpu: return nullptr;
   }
-  return nullptr;
+  throw BufferError("memory of " + to_string({type, 0}) + " cannot be reached: Strideport does not know that kind");
 }
 
 }  // namespace strideport

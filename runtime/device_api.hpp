@@ -148,7 +148,7 @@ class DeviceApi {
 };
 
 /// The api behind a type of memory (pinned and managed types lead to their driver's); null for cpu.
-/// Throws: BufferError in a build without a device side.
+/// Throws: BufferError in a build without a device side, and for a number that is none of DeviceType's.
 [[nodiscard]] DeviceApi* device_api(DeviceType type);
 
 /// A kind of memory of the driver of `type`.

@@ -9,6 +9,9 @@ namespace {
 // From here on, completions that are reached are looked for and dropped: what many streams leave behind stays short.
 constexpr size_t kManyPending = 8;
 
+// Where a leak checker finds what is kept for good.
+constinit std::atomic<MemoryUse*> kept{nullptr};
+
 bool must_wait(Access pending, Access next) noexcept { return pending == Access::write || next == Access::write; }
 
 }  // namespace
@@ -17,7 +20,10 @@ bool must_wait(Access pending, Access next) noexcept { return pending == Access:
 struct MemoryUse::Handle {
   MemoryUse* use;
   void operator()(void*) const noexcept {
-    if (!use->kept_for_good_.load(std::memory_order_relaxed)) delete use;
+    if (!use->kept_for_good_.load(std::memory_order_relaxed)) return delete use;
+    use->next_kept_ = kept.load(std::memory_order_relaxed);
+    while (!kept.compare_exchange_weak(use->next_kept_, use, std::memory_order_relaxed)) {
+    }
   }
 };
 

@@ -68,6 +68,7 @@ class MemoryUse {
   void* memory_ = nullptr;       // ours, to be freed
   DeviceApi* api_ = nullptr;     // set where memory_ is, or anything was ever pending
   std::atomic<bool> kept_for_good_{false};
+  MemoryUse* next_kept_ = nullptr;
   std::mutex mutex_;  // guards what follows
   std::vector<Mark> marks_;
   std::vector<Completion> completions_;  // apart from the marks, so that letting go allocates nothing

@@ -10,6 +10,7 @@
 #include "strideport/view_ops.hpp"
 #include "tests/support/allocation_counter.hpp"
 #include "tests/support/random_structure.hpp"
+#include "tests/support/seed.hpp"
 #include "tests/support/throws.hpp"
 
 namespace strideport::testing {
@@ -87,7 +88,7 @@ TEST(BufferView, AllocatesNothingUpToEightDimensions) {
 
 TEST(BufferView, CopiesAndMovesInlineAndHeapStorage) {
   Random random = seeded_random("BufferView.CopiesAndMovesInlineAndHeapStorage");
-  for (int run = 0; run < 2'000; ++run) {
+  for (int64_t run = 0, n = testing::rounds(2'000); run < n; ++run) {
     Structure s = one_in(random, 2) ? random_structure(random) : random_indirect_structure(random);
     Structure other = one_in(random, 2) ? random_structure(random) : random_indirect_structure(random);
     const BufferView original = BufferView::create(s.spec());
@@ -145,7 +146,7 @@ TEST(BufferView, CountsElementsOfNoBytes) {
 
 TEST(ItemPointer, FollowsStridesAndSuboffsets) {
   Random random = seeded_random("ItemPointer.FollowsStridesAndSuboffsets");
-  for (int run = 0; run < 20'000; ++run) {
+  for (int64_t run = 0, n = testing::rounds(20'000); run < n; ++run) {
     Structure s = one_in(random, 2) ? random_structure(random) : random_indirect_structure(random);
     const BufferView view = BufferView::create(s.spec());
     for_each_index(view.shape(), [&](const Index& index) {
@@ -182,7 +183,7 @@ TEST(ItemPointer, ReadsNoRowPointersOutOfTheHostsReach) {
 
 TEST(RandomStructures, AreTakenAsTheyAre) {
   Random random = seeded_random("RandomStructures.AreTakenAsTheyAre");
-  for (int run = 0; run < 100'000; ++run) {
+  for (int64_t run = 0, n = testing::rounds(100'000); run < n; ++run) {
     Structure s = one_in(random, 4) ? random_indirect_structure(random) : random_structure(random);
     const BufferView view = BufferView::create(s.spec());
     SCOPED_TRACE(layout_text(view));

@@ -99,7 +99,7 @@ void kernels_stay_inside(const char* name, PickKernel pick_kernel) {
   const Guarded dst_memory(32);
   for (std::byte* p = src_memory.begin(); p != src_memory.end(); ++p) *p = static_cast<std::byte>(random());
   std::vector<std::byte> expected(dst_memory.size());
-  for (int round = 0; round < 15'000 && !::testing::Test::HasFailure(); ++round) {
+  for (int64_t round = 0, n = testing::rounds(15'000); round < n && !::testing::Test::HasFailure(); ++round) {
     const Block b = random_block(random);
     const Span s = span_of(b.rows, b.src_row, b.columns, b.src_column, b.item);
     const Span d = span_of(b.rows, b.dst_row, b.columns, b.dst_column, b.item);

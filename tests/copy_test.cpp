@@ -10,6 +10,7 @@
 
 #include "strideport/plan.hpp"
 #include "tests/support/copy_pair.hpp"
+#include "tests/support/seed.hpp"
 #include "tests/support/throws.hpp"
 
 namespace strideport {
@@ -61,7 +62,7 @@ bool has_elements(const std::vector<int64_t>& shape, int64_t itemsize) {
 
 TEST(Copy, EqualsTheOdometerOnRandomStructures) {
   Random random = testing::seeded_random("Copy.EqualsTheOdometerOnRandomStructures");
-  for (int round = 0; round < 100'000 && !HasFatalFailure(); ++round) {
+  for (int64_t round = 0, n = testing::rounds(100'000); round < n && !HasFatalFailure(); ++round) {
     const int64_t itemsize = random_itemsize(random);
     const auto shape = random_shape(random, itemsize);
     Side dst{testing::with_unit_dims(random, shape), {}, {}};
@@ -78,7 +79,7 @@ TEST(Copy, EqualsTheOdometerOnRandomStructures) {
 
 TEST(Copy, EqualsACopyThroughATemporaryWhereViewsOverlap) {
   Random random = testing::seeded_random("Copy.EqualsACopyThroughATemporaryWhereViewsOverlap");
-  for (int round = 0; round < 30'000 && !HasFatalFailure(); ++round) {
+  for (int64_t round = 0, n = testing::rounds(30'000); round < n && !HasFatalFailure(); ++round) {
     const int64_t itemsize = random_itemsize(random);
     const auto shape = random_shape(random, itemsize);
     if (!has_elements(shape, itemsize)) continue;
@@ -100,7 +101,7 @@ TEST(Copy, EqualsACopyThroughATemporaryWhereViewsOverlap) {
 
 TEST(Copy, FollowsRowPointersOnEitherSide) {
   Random random = testing::seeded_random("Copy.FollowsRowPointersOnEitherSide");
-  for (int round = 0; round < 20'000 && !HasFatalFailure(); ++round) {
+  for (int64_t round = 0, n = testing::rounds(20'000); round < n && !HasFatalFailure(); ++round) {
     const int64_t itemsize = pick(random, 1, 24);
     auto shape = testing::pair_shape(random, pick(random, 1, 5), 150);
     if (!has_elements(shape, itemsize)) continue;
@@ -246,7 +247,7 @@ TEST(Copy, ReadsRowPointersBeforeItWritesOverThem) {
 TEST(Copy, EqualsACopyThroughATemporaryWhereRowsAndPointersOverlap) {
   Random random = testing::seeded_random("Copy.EqualsACopyThroughATemporaryWhereRowsAndPointersOverlap");
   int copied = 0;
-  for (int round = 0; round < 20'000 && !HasFatalFailure(); ++round) {
+  for (int64_t round = 0, n = testing::rounds(20'000); round < n && !HasFatalFailure(); ++round) {
     const int64_t rows = pick(random, 1, 6);
     const int64_t columns = pick(random, 1, 9);
     Arena arena;
@@ -269,7 +270,7 @@ TEST(Copy, EqualsACopyThroughATemporaryWhereRowsAndPointersOverlap) {
     copy_and_compare(dst, arena, src);
     ++copied;
   }
-  EXPECT_GT(copied, 10'000);
+  EXPECT_GT(copied, testing::rounds(20'000) / 2);
 }
 
 TEST(Copy, RefusesNullRowPointersBeforeItWrites) {

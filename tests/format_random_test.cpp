@@ -69,7 +69,7 @@ TEST(FormatRandom, CanonicalTextMeansTheSame) {
   Random random = testing::seeded_random("FormatRandom.CanonicalTextMeansTheSame");
   Format previous;
   int equal = 0;
-  for (int i = 0; i < 50000; ++i) {
+  for (int64_t i = 0, n = testing::rounds(50'000); i < n; ++i) {
     const std::string text = one_in(random, 3) ? random_member(random, 4) : random_members(random, 0);
     SCOPED_TRACE(text);
     const Format format = Format::parse(text);
@@ -107,9 +107,9 @@ void try_text(const std::string& text, int64_t itemsize) {
 TEST(FormatRandom, HostileTextsAreRefusedWithoutHarm) {
   Random random = testing::seeded_random("FormatRandom.HostileTextsAreRefusedWithoutHarm");
   constexpr std::string_view kTokens = "T{}}{:::(),,0123456789@=<>!^ZX&bhilqnefdgscpxuwtPO? \n-+";
-  for (int i = 0; i < 100000; ++i) {
+  for (int64_t i = 0, n = testing::rounds(100'000); i < n; ++i) {
     std::string text = one_in(random, 2) ? random_members(random, 0) : "";
-    for (int64_t n = pick(random, 0, 30); n > 0; --n) {
+    for (int64_t left = pick(random, 0, 30); left > 0; --left) {
       const std::string piece = one_in(random, 20) ? std::string(1, static_cast<char>(pick(random, -128, 127)))
                                 : one_in(random, 30) ? "9223372036854775807" : any_of(random, kTokens);
       text.insert(static_cast<size_t>(pick(random, 0, static_cast<int64_t>(text.size()))), piece);

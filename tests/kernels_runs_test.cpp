@@ -87,10 +87,11 @@ KernelLayout random_rows(Random& random, int64_t longest) {
 }
 
 // Many random cases; those that the family takes must come out right, and most must be its kind.
-void families_copy(const char* name, PrepareFunction prepare, int rounds, KernelLayout (*make)(Random&), int least) {
+void families_copy(const char* name, PrepareFunction prepare, int usual, KernelLayout (*make)(Random&), int least) {
   Random random = testing::seeded_random(name);
-  int taken = 0;
-  for (int round = 0; round < rounds && !::testing::Test::HasFailure(); ++round) {
+  int64_t taken = 0;
+  const int64_t rounds = testing::rounds(usual);
+  for (int64_t round = 0; round < rounds && !::testing::Test::HasFailure(); ++round) {
     KernelCase test(random, make(random));
     if (test.plan().strategy == Strategy::nothing) continue;
     const auto launch = test.prepared(prepare);
@@ -98,7 +99,7 @@ void families_copy(const char* name, PrepareFunction prepare, int rounds, Kernel
     ++taken;
     test.expect_copies(*launch, random());
   }
-  EXPECT_GE(taken, least);
+  EXPECT_GE(taken * usual, least * rounds);
 }
 
 TEST(Rows, CopyLongRunsAnywhere) {
@@ -302,7 +303,7 @@ TEST(Prepare, TakesMoreThanTwoToThe31Elements) {
 
 TEST(Prepare, ChoosesAKernelThatCopies) {
   Random random = testing::seeded_random("Prepare.ChoosesAKernelThatCopies");
-  for (int round = 0; round < 4000 && !HasFailure(); ++round) {
+  for (int64_t round = 0, n = testing::rounds(4'000); round < n && !HasFailure(); ++round) {
     const int64_t kind = pick(random, 0, 3);
     KernelCase test(random, kind == 0   ? random_rows(random, 900)
                             : kind == 1 ? random_fill(random)

@@ -106,6 +106,7 @@ TEST(StridedRows, LeaveAloneWhatOtherBlocksWrite) {
 }
 
 TEST_P(StridedUnits, MoveEachSectorOnce) {
+  if (kSanitized) GTEST_SKIP() << "counts are the same under a sanitizer";
   const int64_t unit = GetParam();
   for (const int64_t step : {-1, 2, -2, 4}) {
     for (const bool scatters : {false, true}) {

@@ -9,6 +9,7 @@
 #include "runtime/checked.hpp"
 #include "strideport/buffer_view.hpp"
 #include "tests/support/random_structure.hpp"
+#include "tests/support/seed.hpp"
 #include "tests/support/throws.hpp"
 
 namespace strideport::testing {
@@ -154,7 +155,7 @@ bool addresses_run_on(const std::vector<uintptr_t>& addresses, int64_t itemsize)
 
 TEST(RandomLayouts, AgreeWithTheOdometer) {
   Random random = seeded_random("RandomLayouts.AgreeWithTheOdometer");
-  for (int run = 0; run < 100'000; ++run) {
+  for (int64_t run = 0, n = testing::rounds(100'000); run < n; ++run) {
     Structure s = random_structure(random);
     const BufferView view = BufferView::create(s.spec());
     auto at = addresses(view);
@@ -177,7 +178,7 @@ TEST(RandomLayouts, AgreeWithTheOdometer) {
 
 TEST(RandomLayouts, KeepTheirOrderOfAxesWithoutGaps) {
   Random random = seeded_random("RandomLayouts.KeepTheirOrderOfAxesWithoutGaps");
-  for (int run = 0; run < 20'000; ++run) {
+  for (int64_t run = 0, n = testing::rounds(20'000); run < n; ++run) {
     Structure s = random_structure(random);
     Numbers result(s.shape.size());
     kept_strides(s.shape, s.strides, s.itemsize, result);

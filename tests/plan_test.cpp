@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tests/support/copy_pair.hpp"
+#include "tests/support/seed.hpp"
 #include "tests/support/throws.hpp"
 
 namespace {
@@ -216,7 +217,7 @@ TEST(CopyPlan, NeedsNoTemporaryForInterleavedViews) {
 TEST(CopyPlan, EnumeratesTheSameBytesAsTheLayouts) {
   Random random = testing::seeded_random("CopyPlan.EnumeratesTheSameBytesAsTheLayouts");
   using Pairs = std::vector<std::pair<uintptr_t, uintptr_t>>;
-  for (int round = 0; round < 20'000 && !HasFailure(); ++round) {
+  for (int64_t round = 0, n = testing::rounds(20'000); round < n && !HasFailure(); ++round) {
     const int64_t itemsize = pick(random, 1, 33);
     const auto shape = testing::pair_shape(random, pick(random, 0, 7), 100);
     testing::Side dst_side{testing::with_unit_dims(random, shape), {}, {}};

@@ -23,7 +23,8 @@ the CUDA compiler (300 MB from PyPI) into .venv too where the machine has none. 
   --help         this text
 
 STRIDEPORT_PYTHON chooses the default interpreter: python3 on PATH otherwise, or the newest that pyenv has.
-STRIDEPORT_SEED seeds the random tests, which print the seed that they took.
+STRIDEPORT_SEED seeds the random tests, which print the seed that they took; STRIDEPORT_ROUNDS is how often each draws, a
+tenth of what is usual under a sanitizer.
 HELP
 }
 
@@ -113,30 +114,45 @@ run_ctest() {
   count "ctest $preset" $((total - failures - skips)) "$failures" "$skips" "$status"
 }
 
-# run_pytest TITLE INTERPRETER [SETTING=VALUE]...
-run_pytest() {
-  local log=$root/build/$preset/pytest.log status
+# begin_pytest TITLE INTERPRETER [SETTING=VALUE]...: in the background, as soon as fewer run than there are processors.
+pytests=()
+begin_pytest() {
+  local log=$root/build/$preset/pytest-$1.log
   local -a filter=(-m "not slow")
   if [[ $slow == yes ]]; then filter=(); fi
   if [[ ${labels[*]} == slow ]]; then filter=(-m slow); fi
-  printf '\n'
-  say "pytest on CPython $1"
-  set +e
-  (cd "$root" && PYTHONPATH=$root/build/$preset/python PYTHONDONTWRITEBYTECODE=1 env "${@:3}" "$2" -m pytest -q \
-    -o cache_dir="$root/build/$preset/pytest-cache" "${filter[@]}") </dev/null 2>&1 | tee "$log"
-  status=${PIPESTATUS[0]}
-  set -e
-  # The last line is pytest's own: "3 failed, 120 passed, 2 skipped in 4.56s".
-  tail -n 1 "$log" >"$log.end"
-  count "pytest $1" "$(number_of '[0-9]+ passed' "$log.end")" \
-    $(($(number_of '[0-9]+ failed' "$log.end") + $(number_of '[0-9]+ error' "$log.end"))) \
-    "$(number_of '[0-9]+ skipped' "$log.end")" "$status"
+  while (($(jobs -pr | wc -l) >= $(nproc))); do wait -n || true; done
+  say "pytest on CPython $1: begins"
+  {
+    status=0
+    cd "$root" && PYTHONPATH=$root/build/$preset/python PYTHONDONTWRITEBYTECODE=1 env "${@:3}" "$2" -m pytest -q \
+      -o cache_dir="$root/build/$preset/pytest-cache-$1" "${filter[@]}" </dev/null >"$log" 2>&1 || status=$?
+    printf '%d\n' "$status" >"$log.status"
+  } &
+  pytests+=("$1")
 }
 
-run_every_pytest() {
+# Waits for those that were begun, and shows each.
+end_pytests() {
+  local title log
+  wait
+  for title in "${pytests[@]}"; do
+    log=$root/build/$preset/pytest-$title.log
+    printf '\n'
+    say "pytest on CPython $title"
+    cat "$log"
+    # The last line is pytest's own: "3 failed, 120 passed, 2 skipped in 4.56s".
+    tail -n 1 "$log" >"$log.end"
+    count "pytest $title" "$(number_of '[0-9]+ passed' "$log.end")" \
+      $(($(number_of '[0-9]+ failed' "$log.end") + $(number_of '[0-9]+ error' "$log.end"))) \
+      "$(number_of '[0-9]+ skipped' "$log.end")" "$(<"$log.status")"
+  done
+}
+
+begin_every_pytest() {
   local default version kind executable
   default=$(describe_python "$venv/bin/python" | cut -d' ' -f1)
-  run_pytest "$default" "$venv/bin/python"
+  begin_pytest "$default" "$venv/bin/python"
   while read -r version kind executable; do
     [[ $version != "$default" ]] || continue
     if [[ $kind == free-threaded ]]; then
@@ -144,14 +160,14 @@ run_every_pytest() {
     else
       make_venv "$venv-$version" "$executable" --without-pip
       pip_install "$venv-$version" "$root/tests/requirements-other.txt"
-      run_pytest "$version" "$venv-$version/bin/python"
+      begin_pytest "$version" "$venv-$version/bin/python"
     fi
   done < <(every_python)
 }
 
 # With NumPy alone beside it: the larger frameworks are not ours to check, and slow to start under a sanitizer. Leaks
 # are left to the C++ tests, since the interpreter keeps memory until it ends.
-run_sanitized_pytest() {
+begin_sanitized_pytest() {
   local library standard
   make_venv "$venv-address" "$python" --without-pip
   pip_install "$venv-address" "$root/tests/requirements-other.txt"
@@ -162,25 +178,28 @@ run_sanitized_pytest() {
     note "the Python tests are left out: $library of ${CXX:-c++} cannot be loaded into an interpreter"
     return
   fi
-  run_pytest "$(describe_python "$python" | cut -d' ' -f1) with AddressSanitizer" "$venv-address/bin/python" \
+  begin_pytest "$(describe_python "$python" | cut -d' ' -f1) with AddressSanitizer" "$venv-address/bin/python" \
     LD_PRELOAD="$library $standard" ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONMALLOC=malloc
 }
 
+# Under a sanitizer both take long, and neither measures time: side by side.
+python_wanted=no
+if wants python || wants slow; then python_wanted=yes; fi
+if [[ $sanitize == address && $python_wanted == yes ]]; then begin_sanitized_pytest; fi
 run_ctest
 if [[ $sanitize == thread ]]; then
   note "the Python tests are left out: an interpreter built without ThreadSanitizer hides the order of its locks"
-elif [[ $sanitize == address ]]; then
-  if wants python || wants slow; then run_sanitized_pytest; fi
-elif [[ $cuda == no ]]; then
-  if wants python || wants slow; then
-    run_pytest "$(describe_python "$python" | cut -d' ' -f1) without CUDA" "$venv/bin/python"
+elif [[ -z $sanitize && $cuda == no ]]; then
+  if [[ $python_wanted == yes ]]; then
+    begin_pytest "$(describe_python "$python" | cut -d' ' -f1) without CUDA" "$venv/bin/python"
   fi
-else
+elif [[ -z $sanitize ]]; then
   publish "$preset"
-  if wants python || wants slow; then run_every_pytest; fi
+  if [[ $python_wanted == yes ]]; then begin_every_pytest; fi
   "$venv/bin/python" -c 'import torch' 2>/dev/null ||
     note "tests of exchange with PyTorch skipped themselves: 'bash tests/run.sh --torch' installs it (about 5 GB)"
 fi
+end_pytests
 
 printf '\n'
 say "Tests"

@@ -90,7 +90,7 @@ std::vector<int32_t> values_of(const BufferView& view) {
 
 TEST(Thrust, VisitsEveryElementInCOrderFromAnyPlace) {
   Random random = testing::seeded_random("Thrust.VisitsEveryElementInCOrderFromAnyPlace");
-  for (int round = 0; round < 2'000; ++round) {
+  for (int64_t round = 0, n = testing::rounds(2'000); round < n; ++round) {
     const Scattered data = scattered(random, static_cast<int>(testing::pick(random, 0, 6)));
     SCOPED_TRACE(testing::layout_text(data.view));
     const auto expected = testing::addresses(data.view);
@@ -187,7 +187,7 @@ TEST(Thrust, EmptyViewsAndScalarsHaveNoneAndOneElement) {
 TEST(Thrust, DividesLargeIndicesExactly) {
   Random random = testing::seeded_random("Thrust.DividesLargeIndicesExactly");
   std::byte here{};
-  for (int round = 0; round < 200'000; ++round) {
+  for (int64_t round = 0, n = testing::rounds(200'000); round < n; ++round) {
     std::array<int64_t, 3> shape{}, strides{};
     int64_t room = 1;
     for (size_t axis = 3; axis-- > 0;) {
@@ -210,7 +210,7 @@ TEST(Thrust, DividesLargeIndicesExactly) {
 TEST(Thrust, DividesByExtentsOfAnySizeExactly) {
   Random random = testing::seeded_random("Thrust.DividesByExtentsOfAnySizeExactly");
   std::byte here{};
-  for (int round = 0; round < 200'000; ++round) {
+  for (int64_t round = 0, n = testing::rounds(200'000); round < n; ++round) {
     // Two dimensions that do not merge: (outer, inner) with strides (1, 0) gives the quotient, (0, 1) the remainder.
     const int bits = static_cast<int>(testing::pick(random, 1, 45));
     const int64_t inner = std::max<int64_t>(2, testing::pick(random, int64_t{1} << (bits - 1), int64_t{1} << bits));

@@ -22,10 +22,7 @@ using namespace strideport::testing;  // NOLINT: the tests' own vocabulary
 
 constexpr int64_t kRoomBytes = int64_t{256} << 10;
 
-int64_t rounds() {
-  const char* const given = std::getenv("STRIDEPORT_ROUNDS");
-  return given != nullptr ? std::atoll(given) : 10'000;
-}
+int64_t rounds() { return testing::rounds(10'000); }
 
 int64_t random_itemsize(Random& random) {
   static constexpr int64_t kCommon[] = {1, 2, 4, 8, 16, 3, 12, 24, 6};

@@ -270,11 +270,11 @@ TEST_F(Transfer, TurnsMoreThanTheRingHolds) {
 }
 
 TEST_F(Transfer, BatchesLongRuns) {
-  constexpr int64_t kRun = 32 << 10;
+  constexpr int64_t kRun = 2 << 10;  // items of 16 bytes
   const Family family{"long runs", {3, 5, kRun}, {6 * kRun, kRun, 1}, {11 * kRun, 2 * kRun, 1}};
   Random random = seeded_random("Batches");
   Shadows shadows;
-  make_shadows(random, family, 1, shadows);
+  make_shadows(random, family, 16, shadows);
   for (const StreamRef stream : {StreamRef::host(), StreamRef::legacy_default(), StreamRef::per_thread_default()}) {
     check_copy(shadows, PlaceKind::device, PlaceKind::pinned, stream);
     check_copy(shadows, PlaceKind::pinned, PlaceKind::device, stream);

@@ -21,8 +21,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes more than a few seconds; runs with --slow")
 
 
-def pytest_report_header() -> str:
-    return f"STRIDEPORT_SEED={SEED}"
+def pytest_sessionstart(session: pytest.Session) -> None:
+    # Not a header, which `-q` leaves out: whoever reads of a crash needs it.
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(f"STRIDEPORT_SEED={SEED}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -176,6 +176,8 @@ def test_device_info_judges_its_argument():
 
 def test_why_no_device():
     assert sp.why_no_device(FIRST[0]) is None and sp.why_no_device("cpu") is None
+    for kind in (0, 4, 99, 2**31 - 1):  # of DLPack's, or nobody's
+        assert "does not know" in sp.why_no_device((kind, 3))
     reason = sp.why_no_device()
     assert reason is None or len(reason) > 10
     with pytest.raises(ValueError):

@@ -124,6 +124,13 @@ def buffers(rng, pool):
     )
 
 
+def is_huge(buffer):
+    try:
+        return buffer.nbytes > 2**24
+    except ValueError:  # released
+        return False
+
+
 METHODS = [
     n
     for n in dir(sp.Buffer)
@@ -169,7 +176,7 @@ def test_random_calls_raise_only_what_is_documented(batch, rng):
             name, target = rng.choice(FUNCTIONS), sp
         else:
             name, target = rng.choice(METHODS), buffer
-        if name == "empty" or (
+        if name == "empty" or (name == "count" and is_huge(buffer)) or (
             arguments and isinstance(arguments[0], int) and abs(arguments[0]) > 2**33 and name in ("cast", "hex")
         ):
             continue  # gigabytes that this machine may even have

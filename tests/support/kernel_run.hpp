@@ -54,7 +54,7 @@ class ExactArena {
     int64_t upper = itemsize;
     for (size_t i = 0; i < shape.size(); ++i) (strides[i] < 0 ? lower : upper) += (shape[i] - 1) * strides[i];
     bytes_ = static_cast<size_t>(upper - lower);
-    memory_.resize(bytes_ + 2 * kBoundary);
+    memory_.resize(bytes_ + 2 * kBoundary + static_cast<size_t>(shift));
     const auto start = reinterpret_cast<uintptr_t>(memory_.data());
     margin_ = (kBoundary - start % kBoundary) % kBoundary + static_cast<size_t>(shift);
     origin_ = begin() - lower;

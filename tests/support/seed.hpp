@@ -19,6 +19,20 @@ inline Random seeded_random(const char* test) {
   return Random(seed);
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
+/// How often a random test draws: what STRIDEPORT_ROUNDS says, else `usual`; under a sanitizer, where each takes about
+/// ten times as long, a tenth.
+inline int64_t rounds(int64_t usual) {
+  const char* const given = std::getenv("STRIDEPORT_ROUNDS");
+  if (given != nullptr) return std::atoll(given);
+  return kSanitized ? usual / 10 : usual;
+}
+
 /// A number in [low, high]. Not the standard library's distributions: a seed must mean the same on every one.
 inline int64_t pick(Random& random, int64_t low, int64_t high) {
   return low + static_cast<int64_t>(random() % static_cast<uint64_t>(high - low + 1));
