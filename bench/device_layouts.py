@@ -12,7 +12,6 @@ give `--scale 0.01` with it, which cuts every extent.
 from __future__ import annotations
 
 import argparse
-import datetime
 import fnmatch
 import os
 import statistics
@@ -165,15 +164,11 @@ def main() -> None:
     noise = sp.asbuffer(rng.integers(0, 256, 64 << 20 if options.scale == 1 else 1 << 20, dtype=np.uint8))
     noise = noise.to(options.device)
 
-    def show(text: str) -> None:
-        print(text, flush=True)
-        if options.out:
-            print(text, file=options.out, flush=True)
-
-    show(f"# {datetime.date.today()}  {device_peers.describe(options.device)}")
-    show(f"# strideport {sp.__version__}, beside {device_peers.versions()}")
-    show(f"# python bench/device_layouts.py {' '.join(sys.argv[1:])}".rstrip())
-    show("# medians of device time; iqr: spread of ours; of plain: rate beside a plain copy of the same bytes; x: a peer's time over ours")
+    columns = (
+        "medians of device time; iqr: spread of ours; "
+        "of plain: rate beside a plain copy of the same bytes; x: a peer's time over ours"
+    )
+    show = device_peers.table("device_layouts.py", columns, options.out, options.device)
     show(header())
     for layout in read_layouts(options.only, options.scale):
         show(line(measure(layout, options, noise, rng)))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import datetime
 import importlib
+import sys
 from collections.abc import Callable, Iterator
+from typing import TextIO
 
 import numpy as np
 
@@ -38,6 +41,21 @@ def describe(device: str) -> str:
 def versions() -> str:
     known = [f"{name} {module.__version__}" for name, module in (("torch", torch), ("cupy", cupy), ("jax", jax)) if module]
     return ", ".join(known) or "no peer: none is installed"
+
+
+def table(script: str, columns: str, out: TextIO | None, device: str) -> Callable[[str], None]:
+    """Begins a table, on the screen and in `out`: what ran when and where, what the columns are. Gives what adds to it."""
+
+    def show(text: str) -> None:
+        print(text, flush=True)
+        if out:
+            print(text, file=out, flush=True)
+
+    show(f"# {datetime.date.today()}  {describe(device)}")
+    show(f"# strideport {sp.__version__}, beside {versions()}")
+    show(f"# python bench/{script} {' '.join(sys.argv[1:])}".rstrip())
+    show(f"# {columns}")
+    return show
 
 
 def plain_copy(dst: sp.Buffer, src: sp.Buffer, stream: sp.Stream) -> Callable[[], object]:

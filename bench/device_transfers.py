@@ -9,11 +9,9 @@ every result checked. "of DMA" is the rate beside one pinned contiguous copy of 
 from __future__ import annotations
 
 import argparse
-import datetime
 import fnmatch
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -190,15 +188,11 @@ def main() -> None:
     options = parser.parse_args()
     rng = np.random.default_rng()
 
-    def show(text: str) -> None:
-        print(text, flush=True)
-        if options.out:
-            print(text, file=options.out, flush=True)
-
-    show(f"# {datetime.date.today()}  {device_peers.describe(options.device)}")
-    show(f"# strideport {sp.__version__}, beside {device_peers.versions()}")
-    show(f"# python bench/device_transfers.py {' '.join(sys.argv[1:])}".rstrip())
-    show("# medians of wall time to the end of the copy; of DMA: rate beside one pinned contiguous copy; x: a peer's time over ours")
+    columns = (
+        "medians of wall time to the end of the copy; "
+        "of DMA: rate beside one pinned contiguous copy; x: a peer's time over ours"
+    )
+    show = device_peers.table("device_transfers.py", columns, options.out, options.device)
     show(f"{'case':34} {'MiB':>8} {'ms':>9} {'GB/s':>8} {'of DMA':>8} {'x torch':>8} {'x cupy':>8}")
     for case in cases(options):
         show(line(case, options.seconds, rng))

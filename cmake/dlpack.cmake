@@ -3,6 +3,7 @@
 # In this order: DLPACK_INCLUDE_DIR where given; the system's; the one inside the PyPI package apache-tvm-ffi, in
 # the environment of the Python interpreter; FetchContent. The version is read from the header, since distributions
 # package headers without a CMake config, and a config of another version may be about.
+include("${CMAKE_CURRENT_LIST_DIR}/ask_python.cmake")
 set(strideport_dlpack_wanted 1.3)
 set(strideport_dlpack_tag v1.3)
 
@@ -40,16 +41,9 @@ endfunction()
 # Where a Python interpreter has apache-tvm-ffi, without importing it; empty where it has not.
 function(strideport_dlpack_of_python include_dir)
   set(${include_dir} "" PARENT_SCOPE)
-  if(NOT Python3_EXECUTABLE)
-    find_package(Python3 COMPONENTS Interpreter QUIET)
-  endif()
-  if(NOT Python3_EXECUTABLE)
-    return()
-  endif()
-  execute_process(
-    COMMAND "${Python3_EXECUTABLE}" -c
-      "import importlib.util as u; s = u.find_spec('tvm_ffi'); print(*(s.submodule_search_locations[:1] if s else ()))"
-    OUTPUT_VARIABLE package OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  strideport_ask_python(
+    "import importlib.util as u; s = u.find_spec('tvm_ffi'); print(*(s.submodule_search_locations[:1] if s else ()))"
+    package)
   if(package AND EXISTS "${package}/include/dlpack/dlpack.h")
     set(${include_dir} "${package}/include" PARENT_SCOPE)
   endif()

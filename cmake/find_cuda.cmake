@@ -3,6 +3,7 @@
 #
 # In this order: STRIDEPORT_CUDA_ROOT where given; CUDA_PATH of the environment; nvcc on PATH; the usual folders of
 # toolkits, newest first; the PyPI packages cuda-toolkit[nvcc,cudart,cccl] in the environment of the Python interpreter.
+include("${CMAKE_CURRENT_LIST_DIR}/ask_python.cmake")
 set(strideport_cuda_wanted 12.4)
 if(NOT DEFINED strideport_cuda_usual)  # the tests of this search say otherwise
   set(strideport_cuda_usual /usr/local)
@@ -61,17 +62,11 @@ endfunction()
 
 # Sets `roots` in the caller to the folders where the PyPI packages of a Python interpreter put a toolkit.
 function(strideport_cuda_of_python roots)
-  set(${roots} "" PARENT_SCOPE)
-  if(NOT Python3_EXECUTABLE)
-    find_package(Python3 COMPONENTS Interpreter QUIET)
-  endif()
-  if(NOT Python3_EXECUTABLE)
-    return()
-  endif()
-  execute_process(
-    COMMAND "${Python3_EXECUTABLE}" -c
-      "import glob, importlib.util as u; s = u.find_spec('nvidia'); print(*(f for p in (s.submodule_search_locations if s else ()) for f in sorted(glob.glob(p + '/cu[0-9]*'), reverse=True)), sep=';')"
-    OUTPUT_VARIABLE folders OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  string(CONCAT code
+    "import glob, importlib.util as u; s = u.find_spec('nvidia'); "
+    "print(*(f for p in (s.submodule_search_locations if s else ()) "
+    "for f in sorted(glob.glob(p + '/cu[0-9]*'), reverse=True)), sep='\;')")
+  strideport_ask_python("${code}" folders)
   set(${roots} "${folders}" PARENT_SCOPE)
 endfunction()
 

@@ -32,26 +32,7 @@ file(WRITE "${WORK_DIR}/with" "#!/bin/sh\necho '${WORK_DIR}/site/nvidia/cu13'\n"
 file(WRITE "${WORK_DIR}/without" "#!/bin/sh\n")
 file(CHMOD "${WORK_DIR}/with" "${WORK_DIR}/without" PERMISSIONS ${executable})
 
-# search(CLAIM EXPECTED ARGUMENTS...): EXPECTED is in found.txt, or in the words of the error.
-function(search claim expected)
-  string(MAKE_C_IDENTIFIER "${claim}" folder)
-  execute_process(
-    COMMAND "${CMAKE_COMMAND}" -E env --unset=CUDA_PATH ${environment} "${CMAKE_COMMAND}"
-            -S "${CMAKE_CURRENT_LIST_DIR}" -B "${WORK_DIR}/build/${folder}" -G "${GENERATOR}" ${ARGN}
-    RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE error)
-  if(result EQUAL 0)
-    file(READ "${WORK_DIR}/build/${folder}/found.txt" found)
-    string(REPLACE "${WORK_DIR}/" "" found "${found}")
-  else()
-    string(REGEX REPLACE "[ \n]+" " " found "${error}")
-  endif()
-  string(FIND "${found}" "${expected}" position)
-  if(position EQUAL -1)
-    message(SEND_ERROR "${claim}: expected '${expected}', found '${found}'\n${output}")
-  else()
-    message(STATUS "${claim}: right")
-  endif()
-endfunction()
+include("${CMAKE_CURRENT_LIST_DIR}/../support/cmake_search.cmake")
 
 set(given -DSTRIDEPORT_CUDA_ROOT=${WORK_DIR})
 set(path -DCMAKE_PREFIX_PATH=${WORK_DIR})

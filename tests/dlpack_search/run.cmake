@@ -17,25 +17,7 @@ file(WRITE "${WORK_DIR}/with" "#!/bin/sh\necho '${WORK_DIR}/site/tvm_ffi'\n")
 file(WRITE "${WORK_DIR}/without" "#!/bin/sh\n")
 file(CHMOD "${WORK_DIR}/with" "${WORK_DIR}/without" PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
 
-# search(CLAIM EXPECTED ARGUMENTS...): EXPECTED is the tree found, or words of the error.
-function(search claim expected)
-  string(MAKE_C_IDENTIFIER "${claim}" folder)
-  execute_process(
-    COMMAND "${CMAKE_COMMAND}" -S "${CMAKE_CURRENT_LIST_DIR}" -B "${WORK_DIR}/${folder}" -G "${GENERATOR}" ${ARGN}
-    RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE error)
-  if(result EQUAL 0)
-    file(READ "${WORK_DIR}/${folder}/found.txt" found)
-    cmake_path(RELATIVE_PATH found BASE_DIRECTORY "${WORK_DIR}")
-  else()
-    string(REGEX REPLACE "[ \n]+" " " found "${error}")
-  endif()
-  string(FIND "${found}" "${expected}" position)
-  if(position EQUAL -1)
-    message(SEND_ERROR "${claim}: expected '${expected}', found '${found}'\n${output}")
-  else()
-    message(STATUS "${claim}: right")
-  endif()
-endfunction()
+include("${CMAKE_CURRENT_LIST_DIR}/../support/cmake_search.cmake")
 
 set(given -DDLPACK_INCLUDE_DIR=${WORK_DIR})
 set(system -DCMAKE_PREFIX_PATH=${WORK_DIR})

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import strideport as sp
+from support import compare
 from support.peers import peer
 
 FUNCTIONS = (
@@ -25,25 +26,7 @@ FUNCTIONS = (
     "show_config",
 )
 CLASSES = ("Buffer", "DType", "DeviceError", "BufferLike")
-ATTRIBUTES = (
-    "obj",
-    "nbytes",
-    "readonly",
-    "format",
-    "itemsize",
-    "ndim",
-    "shape",
-    "strides",
-    "suboffsets",
-    "c_contiguous",
-    "f_contiguous",
-    "contiguous",
-    "ptr",
-    "device",
-    "dtype",
-    "stream",
-    "T",
-)
+ATTRIBUTES = ("obj", *compare.ATTRIBUTES, "ptr", "device", "dtype", "stream", "T")
 METHODS = (
     "tobytes",
     "tolist",
