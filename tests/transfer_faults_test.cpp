@@ -198,6 +198,7 @@ class TransferFaults : public SimulatedFixture, public ::testing::WithParamInter
   // True if the fault struck.
   bool run_with_fault(const Desk& desk, uint64_t nth, CUresult error, bool sticky = false) {
     const Desk::Memory memory = desk.lay_out();
+    const CUcontext mine = current();
     simulated::fail_call(nth, error, sticky);
     bool failed = false;
     try {
@@ -209,6 +210,7 @@ class TransferFaults : public SimulatedFixture, public ::testing::WithParamInter
       ADD_FAILURE() << "not a DeviceError: " << thrown.what();
     }
     const bool struck = simulated::clear_faults();
+    EXPECT_EQ(current(), mine) << "the caller's context was not restored";
     if (memory.src.device().host_accessible()) {
       EXPECT_EQ(std::memcmp(memory.src.buf(), desk.source.data(), desk.source.size()), 0) << "src changed";
     }
