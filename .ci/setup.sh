@@ -85,6 +85,7 @@ sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.
 }
 has_header() { printf '#include <%s>\n' "$1" | "${CXX:-c++}" -std=c++20 -x c++ -E - >/dev/null 2>&1; }
 has_googletest() { has_header gtest/gtest.h; }
+has_highway() { has_header hwy/highway.h; }
 has_eigen() { [[ -e /usr/include/eigen3/Eigen/Core || -e /usr/local/include/eigen3/Eigen/Core ]]; }
 has_ccache() { command -v ccache >/dev/null; }
 
@@ -98,6 +99,7 @@ package_of() {
     venv) echo python3-venv ;;
     python_headers) echo python3-dev ;;
     googletest) echo libgtest-dev ;;
+    highway) echo libhwy-dev ;;
     eigen) echo libeigen3-dev ;;
     ccache) echo ccache ;;
   esac

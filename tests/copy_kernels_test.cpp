@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runtime/host/kernels.hpp"
+#include "runtime/host/simd/target.hpp"
 #include "tests/support/seed.hpp"
 
 namespace strideport::host {
@@ -93,7 +94,7 @@ std::string text(const Block& b) {
          std::to_string(b.src_column);
 }
 
-void kernels_stay_inside(const char* name, PickKernel pick_kernel) {
+void kernels_stay_inside(const char* name) {
   Random random = testing::seeded_random(name);
   const Guarded src_memory(32);
   const Guarded dst_memory(32);
@@ -123,22 +124,15 @@ void kernels_stay_inside(const char* name, PickKernel pick_kernel) {
   }
 }
 
-TEST(Kernels, OfAnyMachineStayInside) { kernels_stay_inside("baseline", baseline::pick_kernel); }
-
-#if defined(__x86_64__)
-TEST(Kernels, OfAvx2StayInside) {
-  if (!__builtin_cpu_supports("avx2")) GTEST_SKIP() << "this machine has no AVX2";
-  kernels_stay_inside("avx2", avx2::pick_kernel);
-}
-
-TEST(Kernels, OfAvx512StayInside) {
-  if (!__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl") ||
-      !__builtin_cpu_supports("avx512dq")) {
-    GTEST_SKIP() << "this machine has no AVX-512";
+TEST(Kernels, OfEveryTargetStayInside) {
+  const simd::Target best = simd::target();
+  for (const simd::Target target : simd::targets()) {
+    SCOPED_TRACE(simd::name(target));
+    simd::set_target(target);
+    kernels_stay_inside(simd::name(target));
   }
-  kernels_stay_inside("avx512", avx512::pick_kernel);
+  simd::set_target(best);
 }
-#endif
 
 }  // namespace
 }  // namespace strideport::host

@@ -1,25 +1,33 @@
 #include "runtime/host/kernels.hpp"
 
+#include "runtime/host/simd/target.hpp"
+
 namespace strideport::host {
 namespace {
 
-PickKernel detect() noexcept {
+// The families, the narrower before the wider: the first that has a loop for the block is taken.
+constexpr const simd::Pickers* kFamilies[] = {&simd::kTransposePickers};
+
+Kernel pick_unmoved(simd::Target target, const Block& block) {
 #ifdef STRIDEPORT_HOST_X86
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl")) {
-    return avx512::pick_kernel;
-  }
-  if (__builtin_cpu_supports("avx2")) return avx2::pick_kernel;
+  if (target == simd::Target::avx3_dl || target == simd::Target::avx3) return avx512::pick_kernel(block);
+  if (target == simd::Target::avx2) return avx2::pick_kernel(block);
+#else
+  static_cast<void>(target);
 #endif
-  return baseline::pick_kernel;
+  return baseline::pick_kernel(block);
 }
 
 }  // namespace
 
-PickKernel best_kernels() noexcept {
-  static const PickKernel best = detect();
-  return best;
+Kernel pick_kernel(const Block& block) {
+  const simd::Target target = simd::target();
+  for (const simd::Pickers* family : kFamilies) {
+    const simd::Picker picker = (*family)[static_cast<size_t>(target)];
+    if (picker == nullptr) continue;
+    if (const Kernel kernel = picker(block)) return kernel;
+  }
+  return pick_unmoved(target, block);
 }
 
 }  // namespace strideport::host

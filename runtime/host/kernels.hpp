@@ -23,9 +23,15 @@ struct Block {
 
 using Kernel = void (*)(std::byte* dst, const std::byte* src, const Block& block);
 
-/// Chooses the loop for a block: by item size and by the strides that have a loop of their own.
-using PickKernel = Kernel (*)(const Block& block);
+/// Chooses the loop for a block: by item size and by the strides that have a loop of their own; for the instruction set in
+/// use (runtime/host/simd/target.hpp).
+Kernel pick_kernel(const Block& block);
 
+using PickKernel = Kernel (*)(const Block& block);
+/// `pick_kernel`.
+inline PickKernel best_kernels() noexcept { return pick_kernel; }
+
+// What has not moved to runtime/host/simd yet.
 namespace baseline {
 Kernel pick_kernel(const Block& block);
 }
@@ -35,8 +41,5 @@ Kernel pick_kernel(const Block& block);
 namespace avx512 {
 Kernel pick_kernel(const Block& block);
 }
-
-/// The `pick_kernel` of the best instruction set that this machine runs.
-PickKernel best_kernels() noexcept;
 
 }  // namespace strideport::host
