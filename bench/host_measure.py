@@ -1,0 +1,174 @@
+"""Measures the host's layouts with one number of threads, as a process of its own: host_copies.py starts it.
+
+One thread is pinned to one core before any library counts the cores, and is timed by the CPU time of the process,
+which leaves out what other processes took; more threads are timed by the clock. Contestants take turns. Each result is
+compared with NumPy's, gaps of the output included, before it is timed. Prints one line of JSON for the peers, and one a
+layout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import itertools
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+POISON = 0xA5
+NOISE_BYTES = (32 << 20) + 8 * 4999  # no power of two, so that rows of a large array differ
+SAMPLE_SECONDS = 2e-4
+SLOW_SECONDS = 0.15  # two samples of a copy that takes longer must do, and its check is one of them
+NEW_OUTPUT_BYTES = 300 << 20  # larger ones take part with a warm output alone, which keeps the whole below ten minutes
+
+
+def pin(threads: int) -> Callable[[], int]:
+    """Returns the clock, in nanoseconds."""
+    if threads > 1:
+        return time.perf_counter_ns
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    return time.process_time_ns
+
+
+class Racer:
+    """A contestant that passed its check, and the seconds that its copies took."""
+
+    def __init__(self, call: Callable, clock: Callable[[], int], first: float) -> None:
+        self.call = call
+        self.clock = clock
+        self.repeat = 1
+        self.times = [first] if first > SLOW_SECONDS else []
+        self.spent = sum(self.times)
+        if not self.times:
+            self.repeat = max(1, int(SAMPLE_SECONDS / self.sample()))
+
+    def sample(self) -> float:
+        call, repeat = self.call, self.repeat
+        begin = self.clock()
+        for _ in itertools.repeat(None, repeat):
+            call()
+        return max(1, self.clock() - begin) / 1e9 / repeat
+
+    def take_turn(self) -> None:
+        seconds = self.sample()
+        self.times.append(seconds)
+        self.spent += seconds * self.repeat
+
+    def done(self, seconds: float) -> bool:
+        least = 5 if not self.times or self.times[0] < SLOW_SECONDS else 2
+        return len(self.times) >= least and self.spent >= seconds
+
+    def summary(self) -> dict[str, float]:
+        low, middle, high = np.quantile(self.times, [0.25, 0.5, 0.75])
+        return {"median": middle, "iqr": high - low}
+
+
+class Expected:
+    """What NumPy makes of a layout: the bytes of the poisoned output, and the elements in C order."""
+
+    def __init__(self, memory) -> None:
+        self.memory = memory
+        to, source = memory.arrays(memory.layout)
+        memory.dst_bytes[:] = POISON
+        np.copyto(to, source)
+        self.all_bytes = memory.dst_bytes.copy()
+        self.elements = np.ascontiguousarray(to).reshape(-1).view(np.uint8)
+        if self.elements.base is not None and np.shares_memory(self.elements, memory.dst_bytes):
+            self.elements = self.all_bytes  # the output is in C order itself
+
+    def check(self, peer: str, group: str, call: Callable, clock: Callable[[], int]) -> float:
+        """The seconds that the call took."""
+        in_place = group == "warm" and peer != "jax"
+        if in_place:
+            self.memory.dst_bytes[:] = POISON
+        begin = clock()
+        result = call()
+        seconds = (clock() - begin) / 1e9
+        if in_place:
+            same = np.array_equal(self.memory.dst_bytes, self.all_bytes)
+        else:
+            array = np.asarray(result)
+            same = array.flags.c_contiguous and np.array_equal(array.reshape(-1).view(np.uint8), self.elements)
+        if not same:
+            raise SystemExit(f"{self.memory.layout.name}: the result of {peer} ({group}) differs from NumPy's")
+        return seconds
+
+
+def racers_of(peers: list, memory, groups: tuple[str, ...], clock: Callable[[], int]) -> tuple[dict, dict]:
+    """By group and peer: those that passed their check, and why the others refuse."""
+    import host_peers
+
+    racers: dict = {}
+    refused: dict = {group: {} for group in groups}
+    expected = Expected(memory)
+    for group, peer in itertools.product(groups, peers):
+        if (group, peer.name) == ("new", "jax"):
+            continue  # the same call as in the other group
+        try:
+            call = getattr(peer, group)(memory)
+            seconds = expected.check(peer.name, group, call, clock)
+            # JAX compiles in the first call.
+            racers[group, peer.name] = Racer(call, clock, 0 if peer.name == "jax" else seconds)
+        except host_peers.REFUSALS as problem:
+            if peer.name in ("strideport", "numpy"):
+                raise
+            refused[group][peer.name] = str(problem).splitlines()[0][:100]
+    return racers, refused
+
+
+def measure(layout, peers: list, noise: np.ndarray, options: argparse.Namespace, clock: Callable[[], int]) -> dict:
+    import host_layouts
+    import host_peers
+
+    memory = host_peers.Memory(layout, *(host_layouts.make_memory(layout, s, noise) for s in layout[3:]))
+    both = options.threads == 1 and not layout.contiguous and layout.nbytes <= NEW_OUTPUT_BYTES
+    groups = ("warm", "new") if both else ("warm",)
+    racers, refused = racers_of(peers, memory, groups, clock)
+    racers["warm", "memcpy"] = Racer(host_peers.memcpy(memory, options.threads), clock, 0)
+    share = options.seconds / len(racers)
+    gc.disable()
+    while running := [racer for racer in racers.values() if not racer.done(share)]:
+        for racer in running:
+            racer.take_turn()
+    gc.enable()
+    times: dict = {group: {} for group in groups}
+    for (group, name), racer in racers.items():
+        times[group][name] = racer.summary()
+    if "new" in groups and "jax" in times["warm"]:
+        times["new"]["jax"] = times["warm"]["jax"]
+    return {"name": layout.name, "nbytes": layout.nbytes, "small": layout.small,
+            "contiguous": layout.contiguous, "times": times, "refused": refused}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--only", default="*")
+    parser.add_argument("--seconds", type=float, required=True, help="for each layout")
+    options = parser.parse_args()
+    clock = pin(options.threads)
+
+    import host_layouts  # after pin(): NumPy, PyTorch and JAX count the cores when they are loaded
+    import host_peers
+
+    peers = host_peers.every_peer(options.threads)
+    print(json.dumps({peer.name: peer.version for peer in peers}), flush=True)
+    noise = host_layouts.random_bytes(NOISE_BYTES, np.random.default_rng())
+    for layout in host_layouts.read_layouts(options.only):
+        if options.threads > 1 and layout.small:
+            continue  # one thread makes them in any case
+        result = measure(layout, peers, noise, options, clock)
+        for peer in peers:
+            getattr(peer, "forget", lambda: None)()
+        print(json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
