@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import functools
 import json
 import os
 import pathlib
@@ -44,8 +45,10 @@ def measured(threads: int, options: argparse.Namespace) -> Iterator[dict]:
     """The versions of the peers first, then one result for each layout."""
     seconds = options.seconds or (SECONDS if threads == 1 else SECONDS_OF_MORE_THREADS)
     arguments = ["--threads", str(threads), "--only", options.only, "--seconds", str(seconds)]
+    # As many cores as threads, from the start: PyTorch and JAX count them when they are loaded, and JAX takes all.
+    pin = functools.partial(os.sched_setaffinity, 0, sorted(os.sched_getaffinity(0))[-threads:])
     with subprocess.Popen([sys.executable, str(BENCH / "host_measure.py"), *arguments], stdout=subprocess.PIPE,
-                          text=True) as process:
+                          preexec_fn=pin, text=True) as process:
         for text in process.stdout:
             yield json.loads(text)
     if process.returncode:

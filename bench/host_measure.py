@@ -1,9 +1,8 @@
 """Measures the host's layouts with one number of threads, as a process of its own: host_copies.py starts it.
 
-One thread is pinned to one core before any library counts the cores, and is timed by the CPU time of the process,
-which leaves out what other processes took; more threads are timed by the clock. Contestants take turns. Each result is
-compared with NumPy's, gaps of the output included, before it is timed. Prints one line of JSON for the peers, and one a
-layout.
+One thread is timed by the CPU time of the process, which leaves out what other processes took, and has one core;
+more threads are timed by the clock. Contestants take turns. Each result is compared with NumPy's, gaps of the output
+included, before it is timed. Prints one line of JSON for the peers, and one a layout.
 """
 
 from __future__ import annotations
@@ -12,26 +11,20 @@ import argparse
 import gc
 import itertools
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
 
 import numpy as np
 
+import host_layouts
+import host_peers
+
 POISON = 0xA5
 NOISE_BYTES = (32 << 20) + 8 * 4999  # no power of two, so that rows of a large array differ
 SAMPLE_SECONDS = 2e-4
 SLOW_SECONDS = 0.15  # two samples of a copy that takes longer must do, and its check is one of them
-NEW_OUTPUT_BYTES = 300 << 20  # larger ones take part with a warm output alone, which keeps the whole below ten minutes
-
-
-def pin(threads: int) -> Callable[[], int]:
-    """Returns the clock, in nanoseconds."""
-    if threads > 1:
-        return time.perf_counter_ns
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    return time.process_time_ns
+LARGE_BYTES = 300 << 20  # above it one thread and a warm output must do, which keeps the whole below ten minutes
 
 
 class Racer:
@@ -70,7 +63,7 @@ class Racer:
 class Expected:
     """What NumPy makes of a layout: the bytes of the poisoned output, and the elements in C order."""
 
-    def __init__(self, memory) -> None:
+    def __init__(self, memory: host_peers.Memory) -> None:
         self.memory = memory
         to, source = memory.arrays(memory.layout)
         memory.dst_bytes[:] = POISON
@@ -98,10 +91,8 @@ class Expected:
         return seconds
 
 
-def racers_of(peers: list, memory, groups: tuple[str, ...], clock: Callable[[], int]) -> tuple[dict, dict]:
+def racers_of(peers: list, memory: host_peers.Memory, groups: tuple[str, ...], clock: Callable) -> tuple[dict, dict]:
     """By group and peer: those that passed their check, and why the others refuse."""
-    import host_peers
-
     racers: dict = {}
     refused: dict = {group: {} for group in groups}
     expected = Expected(memory)
@@ -111,8 +102,8 @@ def racers_of(peers: list, memory, groups: tuple[str, ...], clock: Callable[[], 
         try:
             call = getattr(peer, group)(memory)
             seconds = expected.check(peer.name, group, call, clock)
-            # JAX compiles in the first call.
-            racers[group, peer.name] = Racer(call, clock, 0 if peer.name == "jax" else seconds)
+            compiled = peer.name == "jax"  # in the call that was checked
+            racers[group, peer.name] = Racer(call, clock, 0 if compiled else seconds)
         except host_peers.REFUSALS as problem:
             if peer.name in ("strideport", "numpy"):
                 raise
@@ -120,12 +111,10 @@ def racers_of(peers: list, memory, groups: tuple[str, ...], clock: Callable[[], 
     return racers, refused
 
 
-def measure(layout, peers: list, noise: np.ndarray, options: argparse.Namespace, clock: Callable[[], int]) -> dict:
-    import host_layouts
-    import host_peers
-
+def measure(layout: host_layouts.Layout, peers: list, noise: np.ndarray, options: argparse.Namespace,
+            clock: Callable[[], int]) -> dict:
     memory = host_peers.Memory(layout, *(host_layouts.make_memory(layout, s, noise) for s in layout[3:]))
-    both = options.threads == 1 and not layout.contiguous and layout.nbytes <= NEW_OUTPUT_BYTES
+    both = options.threads == 1 and not layout.contiguous and layout.nbytes <= LARGE_BYTES
     groups = ("warm", "new") if both else ("warm",)
     racers, refused = racers_of(peers, memory, groups, clock)
     racers["warm", "memcpy"] = Racer(host_peers.memcpy(memory, options.threads), clock, 0)
@@ -150,20 +139,15 @@ def main() -> None:
     parser.add_argument("--only", default="*")
     parser.add_argument("--seconds", type=float, required=True, help="for each layout")
     options = parser.parse_args()
-    clock = pin(options.threads)
-
-    import host_layouts  # after pin(): NumPy, PyTorch and JAX count the cores when they are loaded
-    import host_peers
-
+    clock = time.process_time_ns if options.threads == 1 else time.perf_counter_ns
     peers = host_peers.every_peer(options.threads)
     print(json.dumps({peer.name: peer.version for peer in peers}), flush=True)
     noise = host_layouts.random_bytes(NOISE_BYTES, np.random.default_rng())
     for layout in host_layouts.read_layouts(options.only):
-        if options.threads > 1 and layout.small:
-            continue  # one thread makes them in any case
+        if options.threads > 1 and (layout.small or layout.nbytes > LARGE_BYTES):
+            continue  # a small one is one thread's in any case
         result = measure(layout, peers, noise, options, clock)
-        for peer in peers:
-            getattr(peer, "forget", lambda: None)()
+        host_peers.forget(peers)
         print(json.dumps(result), flush=True)
 
 

@@ -114,9 +114,6 @@ class Jax:
             self.made = memory, self.compile(memory, host_layouts.in_words(memory.layout))
         return self.made[1]
 
-    def forget(self) -> None:
-        self.made = None
-
     def compile(self, memory: Memory, layout: Layout) -> Callable:
         base, numpy = host_layouts.base_of(layout), self.jax.numpy
         if base is None or memory.layout.dst_strides != host_layouts.strides_of("C", memory.layout.shape):
@@ -174,6 +171,13 @@ def every_peer(threads: int) -> list:
     peers: list = [Strideport(threads), NumPy(threads)]
     peers += [kind(threads) for kind in (Torch, Jax) if installed(kind.name) is not None]
     return peers + ([Hptt(threads)] if os.environ.get("HPTT_LIB") else [])
+
+
+def forget(peers: list) -> None:
+    """Frees what they keep of the last layout."""
+    for peer in peers:
+        if isinstance(peer, Jax):
+            peer.made = None
 
 
 def memcpy(memory: Memory, threads: int) -> Callable:
