@@ -1,7 +1,4 @@
-// Direct plans: at most two dimensions go to a kernel, the others are walked around it.
-//
-// The inner dimension of the kernel is the densest one of dst. The outer is the densest one of src where that is
-// another (a transpose), else the next one of dst.
+// Direct plans: at most two dimensions go to a kernel, the others are walked around it, on one thread or several.
 
 #include "runtime/host/executor.hpp"
 
@@ -10,7 +7,7 @@
 
 #include "runtime/host/kernels.hpp"
 #include "runtime/host/pool.hpp"
-#include "runtime/plan_steps.hpp"
+#include "runtime/host/walk.hpp"
 #include "runtime/stride_order.hpp"
 #include "strideport/copy.hpp"
 
@@ -23,91 +20,25 @@ constexpr int64_t kBytesPerThread = int64_t{1} << 20;
 // reading of each destination line: transposes of 32 MiB and more took half the time, those of 4 to 6 MiB a third more.
 constexpr int64_t kStreamBytes = int64_t{8} << 20;
 
-struct Walk {
-  Block block;
-  PlanDim outer[kMaxNdim + 1];
-  int count = 0;
-  std::byte* dst;
-  const std::byte* src;
+// The same where every second item of src, or fewer, is read: then half the payload fills as much of the cache.
+constexpr int64_t kStreamGappyBytes = int64_t{4} << 20;
+constexpr int64_t kLineBytes = 64;
 
-  Walk(std::byte* to, const std::byte* from) noexcept : dst(to), src(from) {}
-};
-
-// The dimension for the kernel's rows, or -1.
-int choose_rows(const PlanDim* dims, int count, int64_t item) {
-  if (count < 2) return -1;
-  if (item > planning::kLongRunBytes) return count - 2;
-  int best = count - 2;
-  uint64_t densest = magnitude(dims[count - 1].src_stride);
-  if (densest == 0) return best;
-  for (int i = count - 2; i >= 0; --i) {
-    const uint64_t stride = magnitude(dims[i].src_stride);
-    if (stride == 0 || stride >= densest) continue;
-    densest = stride;
-    best = i;
-  }
-  return best;
+bool streams(const Block& b, int64_t bytes) noexcept {
+  uint64_t densest = magnitude(b.src_column);
+  if (b.rows > 1) densest = std::min(densest, magnitude(b.src_row));
+  const bool gappy = b.item < kLineBytes && densest >= 2 * static_cast<uint64_t>(b.item);
+  return bytes >= (gappy ? kStreamGappyBytes : kStreamBytes);
 }
 
-// A transpose reads its rows forwards: then a reversed source is dense too.
-void read_rows_forwards(Walk& walk) {
-  Block& b = walk.block;
-  const bool transposes = magnitude(b.src_row) < magnitude(b.src_column);
-  if (b.src_row >= 0 || !transposes) return;
-  walk.dst += (b.rows - 1) * b.dst_row;
-  walk.src += (b.rows - 1) * b.src_row;
-  b.dst_row = -b.dst_row;
-  b.src_row = -b.src_row;
-}
-
-void arrange(Walk& walk, const PlanDim* dims, int count, int64_t item) {
-  Block& b = walk.block;
-  b.item = item;
-  const PlanDim& inner = dims[count - 1];
-  b.columns = inner.extent;
-  b.dst_column = inner.dst_stride;
-  b.src_column = inner.src_stride;
-  const int rows = choose_rows(dims, count, item);
-  if (rows >= 0) {
-    b.rows = dims[rows].extent;
-    b.dst_row = dims[rows].dst_stride;
-    b.src_row = dims[rows].src_stride;
-    read_rows_forwards(walk);
-  }
-  for (int i = 0; i + 1 < count; ++i) {
-    if (i != rows) walk.outer[walk.count++] = dims[i];
-  }
-}
-
-void walk_outer(const Walk& walk, Kernel kernel) {
-  int64_t index[kMaxNdim + 1];
-  std::fill_n(index, walk.count, 0);
-  std::byte* dst = walk.dst;
-  const std::byte* src = walk.src;
-  while (true) {
-    kernel(dst, src, walk.block);
-    int i = walk.count - 1;
-    for (; i >= 0; --i) {
-      const PlanDim& dim = walk.outer[i];
-      if (++index[i] < dim.extent) {
-        dst += dim.dst_stride;
-        src += dim.src_stride;
-        break;
-      }
-      dst -= (dim.extent - 1) * dim.dst_stride;
-      src -= (dim.extent - 1) * dim.src_stride;
-      index[i] = 0;
-    }
-    if (i < 0) return;
-  }
-}
-
-// The outermost dimension that feeds every thread, else the longest.
+// The outermost dimension whose parts are alike, to an eighth; else the longest.
 int dimension_to_split(const Move& move, int threads) {
   int longest = 0;
   for (int i = 0; i < move.count; ++i) {
-    if (move.dims[i].extent >= threads) return i;
-    if (move.dims[i].extent > move.dims[longest].extent) longest = i;
+    const int64_t extent = move.dims[i].extent;
+    const int64_t largest_part = (extent + threads - 1) / threads;
+    if (largest_part <= extent / threads + extent / threads / 8) return i;
+    if (extent > move.dims[longest].extent) longest = i;
   }
   return longest;
 }
@@ -125,9 +56,9 @@ void execute_serially(const Move& move, std::byte* dst, const std::byte* src) {
     return;
   }
   Walk walk(dst, src);
-  arrange(walk, move.dims, count, item);
-  walk.block.streams = move.bytes >= kStreamBytes;
-  walk_outer(walk, best_kernels()(walk.block));
+  arrange(walk, move.dims, count, item, move.bytes);
+  walk.block.streams = streams(walk.block, move.bytes);
+  walk_all(walk, pick_kernel(walk.block));
 }
 
 int threads_for(int64_t bytes) noexcept {
