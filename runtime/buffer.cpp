@@ -1,23 +1,15 @@
 #include "strideport/buffer.hpp"
 
-#include <new>
 #include <string>
 
 #include "runtime/checked.hpp"
 #include "runtime/element_type.hpp"
+#include "runtime/host_memory.hpp"
 #include "runtime/memory_use.hpp"
 #include "runtime/view_builder.hpp"
 
 namespace strideport {
 namespace {
-
-constexpr std::align_val_t kAlignment{64};
-
-// Memory of our own on the host; at least a byte, so that an empty Buffer has an address that consumers accept.
-std::shared_ptr<void> allocate_host(int64_t size) {
-  void* const memory = ::operator new(static_cast<size_t>(size > 0 ? size : 1), kAlignment);
-  return {memory, [](void* block) noexcept { ::operator delete(block, kAlignment); }};
-}
 
 // Pinned and managed memory go back through their deleters, once nothing is pending on them; device memory is freed on
 // a stream, which needs no thread that waits.

@@ -1,6 +1,5 @@
-#include <memory>
-
 #include "runtime/host/executor.hpp"
+#include "runtime/host_memory.hpp"
 #include "runtime/plan_steps.hpp"
 
 namespace strideport::host {
@@ -9,9 +8,10 @@ void run_staged(const CopyPlan& plan, std::byte* dst, const std::byte* src) {
   planning::Dims pack;
   planning::Dims unpack;
   planning::split_through_temporary(plan, pack, unpack);
-  const std::unique_ptr<std::byte[]> temporary(new std::byte[static_cast<size_t>(plan.bytes)]);
-  execute({pack.at, pack.count, plan.unit, plan.bytes}, temporary.get(), src);
-  execute({unpack.at, unpack.count, plan.unit, plan.bytes}, dst, temporary.get());
+  const std::shared_ptr<void> memory = allocate_host(plan.bytes);
+  auto* const temporary = static_cast<std::byte*>(memory.get());
+  execute({pack.at, pack.count, plan.unit, plan.bytes}, temporary, src);
+  execute({unpack.at, unpack.count, plan.unit, plan.bytes}, dst, temporary);
 }
 
 }  // namespace strideport::host

@@ -1,0 +1,171 @@
+#include "runtime/host_memory.hpp"
+
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include <array>
+#include <cstddef>
+#include <mutex>
+#include <new>
+#include <utility>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define STRIDEPORT_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define STRIDEPORT_ADDRESS_SANITIZER 1
+#endif
+#endif
+#ifdef STRIDEPORT_ADDRESS_SANITIZER
+#include <sanitizer/asan_interface.h>
+#endif
+
+namespace strideport {
+namespace {
+
+constexpr std::align_val_t kAlignment{64};
+constexpr size_t kHugePage = size_t{2} << 20;
+
+// More than any machine has: the allocator's to refuse, and no sum below overflows.
+constexpr int64_t kMostBytes = int64_t{1} << 46;
+
+#ifdef STRIDEPORT_ADDRESS_SANITIZER
+constexpr size_t kRedZone = 64;  // behind every block, as the allocator would have it
+void poison(std::byte* at, size_t size) noexcept { ASAN_POISON_MEMORY_REGION(at, size); }
+void unpoison(std::byte* at, size_t size) noexcept { ASAN_UNPOISON_MEMORY_REGION(at, size); }
+#else
+constexpr size_t kRedZone = 0;
+void poison(std::byte*, size_t) noexcept {}
+void unpoison(std::byte*, size_t) noexcept {}
+#endif
+
+struct Block {
+  std::byte* at = nullptr;
+  size_t capacity = 0;  // whole huge pages
+};
+
+// Whole huge pages: more is mapped, and what sticks out on either side goes back. No block where there is no memory.
+Block map_block(size_t capacity) noexcept {
+  const size_t mapped = capacity + kHugePage;
+  void* const memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return {};
+  auto* const begin = static_cast<std::byte*>(memory);
+  const size_t before = (kHugePage - reinterpret_cast<uintptr_t>(begin) % kHugePage) % kHugePage;
+  if (before != 0) munmap(begin, before);
+  munmap(begin + before + capacity, kHugePage - before);
+  madvise(begin + before, capacity, MADV_HUGEPAGE);  // where the system has none, pages of the usual size will do
+  return {begin + before, capacity};
+}
+
+void unmap(Block block) noexcept {
+  unpoison(block.at, block.capacity);
+  munmap(block.at, block.capacity);
+}
+
+// Blocks that nobody uses, the one that was freed last at the end.
+class Kept {
+ public:
+  // A block that holds `size` bytes and is not more than a quarter too large, or none.
+  Block take(size_t size) noexcept {
+    const std::lock_guard lock(mutex_);
+    for (size_t i = count_; i-- > 0;) {
+      if (blocks_[i].capacity >= size && blocks_[i].capacity <= size + size / 4) return remove(i);
+    }
+    return {};
+  }
+
+  // Keeps `block`; what has been kept longest goes where there is too much.
+  void put(Block block) noexcept {
+    if (block.capacity > static_cast<size_t>(kMostKeptBytes)) return unmap(block);
+    poison(block.at, block.capacity);
+#ifdef MADV_FREE
+    madvise(block.at, block.capacity, MADV_FREE);
+#endif
+    while (true) {
+      Block oldest;
+      {
+        const std::lock_guard lock(mutex_);
+        if (count_ < blocks_.size() && bytes_ + block.capacity <= static_cast<size_t>(kMostKeptBytes)) {
+          blocks_[count_++] = block;
+          bytes_ += block.capacity;
+          return;
+        }
+        oldest = remove(0);
+      }
+      unmap(oldest);
+    }
+  }
+
+  void clear() noexcept {
+    while (true) {
+      Block block;
+      {
+        const std::lock_guard lock(mutex_);
+        if (count_ == 0) return;
+        block = remove(count_ - 1);
+      }
+      unmap(block);
+    }
+  }
+
+  int64_t bytes() noexcept {
+    const std::lock_guard lock(mutex_);
+    return static_cast<int64_t>(bytes_);
+  }
+
+  // A fork finds no list half changed.
+  void lock() noexcept { mutex_.lock(); }
+  void unlock() noexcept { mutex_.unlock(); }
+
+ private:
+  Block remove(size_t i) noexcept {
+    const Block block = blocks_[i];
+    --count_;
+    for (; i < count_; ++i) blocks_[i] = blocks_[i + 1];
+    bytes_ -= block.capacity;
+    return block;
+  }
+
+  std::mutex mutex_;
+  std::array<Block, 16> blocks_;
+  size_t count_ = 0;
+  size_t bytes_ = 0;
+};
+
+// Leaked on purpose: Buffers may be freed after the destructors of statics have run.
+Kept& kept() {
+  static Kept& instance = []() -> Kept& {
+    static Kept* made = nullptr;
+    made = new Kept;
+    pthread_atfork([] { made->lock(); }, [] { made->unlock(); }, [] { made->unlock(); });
+    return *made;
+  }();
+  return instance;
+}
+
+}  // namespace
+
+std::shared_ptr<void> allocate_host(int64_t size) {
+  if (size < kKeptBlockBytes || size > kMostBytes) {
+    void* const memory = ::operator new(static_cast<size_t>(size > 0 ? size : 1), kAlignment);
+    return {memory, [](void* block) noexcept { ::operator delete(block, kAlignment); }};
+  }
+  const auto bytes = static_cast<size_t>(size);
+  const size_t capacity = (bytes + kRedZone + kHugePage - 1) / kHugePage * kHugePage;
+  Block block = kept().take(capacity);
+  if (block.at == nullptr) block = map_block(capacity);
+  if (block.at == nullptr) {
+    trim_host();
+    block = map_block(capacity);
+  }
+  if (block.at == nullptr) throw std::bad_alloc();
+  poison(block.at + bytes, block.capacity - bytes);
+  unpoison(block.at, bytes);
+  return {block.at, [block](void*) noexcept { kept().put(block); }};
+}
+
+void trim_host() noexcept { kept().clear(); }
+
+int64_t kept_host_bytes() noexcept { return kept().bytes(); }
+
+}  // namespace strideport
