@@ -20,7 +20,7 @@ const char* name(Target target) noexcept;
 /// Those compiled in that this machine runs, best first.
 std::span<const Target> targets() noexcept;
 
-/// The one in use: what the environment variable STRIDEPORT_SIMD names, where that is one of `targets()`, else the best.
+/// The one in use: what the environment variable STRIDEPORT_SIMD names where that is one of `targets()`, else the best.
 Target target() noexcept;
 
 /// For tests; while no copy runs.
@@ -33,6 +33,9 @@ using Picker = Kernel (*)(const Block& block);
 /// A family's picker for each target; null where it has none.
 using Pickers = std::array<Picker, kTargets>;
 
+extern const Pickers kChannelPickers;    // channels.cpp
 extern const Pickers kTransposePickers;  // transpose.cpp
+extern const Pickers kStridedPickers;    // strided.cpp
+extern const Pickers kRunPickers;        // runs.cpp
 
 }  // namespace strideport::host::simd

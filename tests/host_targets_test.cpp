@@ -1,0 +1,159 @@
+// The host's instruction sets, and the transposes under each of them: all misalignments, all tails, in memory that ends
+// where a page ends.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <iterator>
+#include <string>
+
+#include "runtime/host/simd/target.hpp"
+#include "strideport/error.hpp"
+#include "tests/support/host_copied.hpp"
+#include "tests/support/seed.hpp"
+
+namespace strideport::host {
+namespace {
+
+using simd::Target;
+using testing::Guarded;
+using testing::Span;
+
+class Targets : public ::testing::Test {
+ protected:
+  ~Targets() override { simd::set_target(before_); }
+
+ private:
+  const Target before_ = simd::target();
+};
+
+TEST_F(Targets, AreThoseOfThisMachineBestFirst) {
+  const auto targets = simd::targets();
+  ASSERT_FALSE(targets.empty());
+  EXPECT_EQ(targets.back(), Target::plain);
+  EXPECT_TRUE(std::is_sorted(targets.begin(), targets.end()));
+  for (const Target target : targets) {
+    simd::set_target(target);
+    EXPECT_EQ(simd::target(), target) << simd::name(target);
+  }
+}
+
+TEST_F(Targets, OfOtherMachinesAreRefused) {
+  const Target before = simd::target();
+  for (int i = 0; i < simd::kTargets; ++i) {
+    const auto target = static_cast<Target>(i);
+    if (std::ranges::find(simd::targets(), target) != simd::targets().end()) continue;
+    EXPECT_THROW(simd::set_target(target), InvalidArgument) << simd::name(target);
+    EXPECT_EQ(simd::target(), before);
+  }
+}
+
+class Transposes : public Targets {
+ protected:
+  Transposes() {
+    testing::Random random = testing::seeded_random("transposes");
+    for (std::byte* p = src_memory_.begin(); p != src_memory_.end(); ++p) *p = static_cast<std::byte>(random());
+  }
+
+  // Calls check(item) under every target for every item size that has a loop.
+  template <class Check>
+  void each_target_and_item(Check&& check) {
+    for (const Target target : simd::targets()) {
+      SCOPED_TRACE(simd::name(target));
+      simd::set_target(target);
+      for (const int64_t item : {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64}) {
+        check(item);
+        if (HasFailure()) return;
+      }
+    }
+  }
+
+  // Rows apart by whole lines, or with nothing between them.
+  static Block block(int64_t rows, int64_t columns, int64_t item, bool whole_lines, bool streams) {
+    Block b;
+    b.rows = rows;
+    b.columns = columns;
+    b.item = item;
+    b.dst_column = item;
+    b.dst_row = whole_lines ? (columns * item + 63) / 64 * 64 : columns * item;
+    b.src_row = item;
+    b.src_column = rows * item;
+    b.streams = streams;
+    return b;
+  }
+
+  // Calls check(block) for all four combinations of what the tests let vary.
+  template <class Check>
+  void each_block(int64_t rows, int64_t columns, int64_t item, Check&& check) {
+    for (const bool whole_lines : {true, false}) {
+      for (const bool streams : {true, false}) check(block(rows, columns, item, whole_lines, streams));
+    }
+  }
+
+  void at_the_end(const Block& b) {
+    testing::expect_copied(b, dst_memory_.end() - testing::dst_span(b).upper,
+                           src_memory_.end() - testing::src_span(b).upper, dst_memory_);
+  }
+
+  const Guarded src_memory_{400};
+  const Guarded dst_memory_{400};
+};
+
+TEST_F(Transposes, HaveNoColumnTooFewOrTooMany) {
+  each_target_and_item([&](int64_t item) {
+    const int64_t tile = 192 / item;
+    const bool word = (item & (item - 1)) == 0 && item <= 16;
+    const int64_t rows = word ? 40 : 520 / item + 9;
+    for (int64_t columns = 512 / item; columns <= 512 / item + tile + 1 && !HasFailure(); ++columns) {
+      each_block(rows, columns, item, [&](const Block& b) { at_the_end(b); });
+    }
+    for (int64_t columns = 1; columns <= 70 && !HasFailure(); ++columns) {
+      each_block(20, columns, item, [&](const Block& b) { at_the_end(b); });
+    }
+  });
+}
+
+TEST_F(Transposes, HaveNoRowTooFewOrTooMany) {
+  each_target_and_item([&](int64_t item) {
+    const int64_t columns = 560 / item;
+    const int64_t tiles = 2 * 384 / item;
+    for (int64_t rows = 1; rows <= 40 && !HasFailure(); ++rows) {
+      each_block(rows, columns, item, [&](const Block& b) { at_the_end(b); });
+    }
+    for (int64_t rows = tiles - 1; rows <= tiles + 17 && !HasFailure(); ++rows) {
+      each_block(rows, columns, item, [&](const Block& b) { at_the_end(b); });
+    }
+    each_block(600, columns, item, [&](const Block& b) { at_the_end(b); });  // more rows than a band
+  });
+}
+
+TEST_F(Transposes, BeginAtAnyByte) {
+  each_target_and_item([&](int64_t item) {
+    for (int64_t shift = 0; shift < 64 && !HasFailure(); ++shift) {
+      each_block(600 / item + 5, 560 / item, item, [&](Block b) {
+        testing::expect_copied(b, dst_memory_.begin() + shift, src_memory_.begin() + (shift * 5 + 1) % 64, dst_memory_);
+        // Upwards, and with a gap that no item fills.
+        b.dst_row = -(b.dst_row + shift);
+        b.src_column += 3;
+        const Span span = testing::dst_span(b);
+        testing::expect_copied(b, dst_memory_.begin() - span.lower + shift, src_memory_.begin() + 63 - shift,
+                               dst_memory_);
+      });
+    }
+  });
+}
+
+// What no second-level cache holds goes by tiles, though it is not streamed.
+TEST_F(Transposes, LargerThanACacheBeginAndEndAnywhere) {
+  each_target_and_item([&](int64_t item) {
+    for (const int64_t more : {0, 1, 5, 63}) {
+      const Block b = block(1024 + more, 1040 / item + more, item, true, false);
+      if (testing::dst_span(b).bytes() > static_cast<int64_t>(dst_memory_.size()) - 64) continue;
+      at_the_end(b);
+      testing::expect_copied(b, dst_memory_.begin() + more, src_memory_.begin() + 7, dst_memory_);
+    }
+  });
+}
+
+}  // namespace
+}  // namespace strideport::host
