@@ -6,7 +6,8 @@ namespace strideport::host {
 namespace {
 
 // The families, the narrower before the wider: the first that has a loop for the block is taken.
-constexpr const simd::Pickers* kFamilies[] = {&simd::kTransposePickers};
+constexpr const simd::Pickers* kFamilies[] = {&simd::kChannelPickers, &simd::kTransposePickers, &simd::kStridedPickers,
+                                              &simd::kRunPickers};
 
 Kernel pick_unmoved(simd::Target target, const Block& block) {
 #ifdef STRIDEPORT_HOST_X86

@@ -1,9 +1,9 @@
 // Interleaved channels: pixels to planes, planes to pixels, and channels that trade places (BGR to RGB).
 
-#include "runtime/host/kernels.hpp"
-
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "runtime/host/simd/channels.cpp"
+#include "runtime/host/simd/highway.hpp"
+// The order matters here.
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 //
@@ -11,7 +11,8 @@
 #include "runtime/host/simd/strided_shuffle-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
-namespace strideport::host::HWY_NAMESPACE {
+namespace strideport::host::simd::HWY_NAMESPACE {
+#if HWY_TARGET != HWY_SCALAR
 namespace {
 
 template <bool Streams, class D, class V, class T>
@@ -25,26 +26,34 @@ HWY_INLINE void put(V v, D d, T* to) {
 
 // Pixels to planes ---------------------------------------------------------------------------------------------------
 
-template <int S, int Channels, bool Streams, int C = 0, class D>
-HWY_INLINE void split_selected(D d, Lane<S>* dst, int64_t plane, const Lane<S>* src) {
+template <int S, int Channels, int C = 0>
+HWY_INLINE void select_planes(const SelectVectors& in, SelectVectors& out) {
 #if HWY_TARGET == HWY_AVX3_DL || HWY_TARGET == HWY_AVX3
   if constexpr (C < Channels) {
-    __m512i v[4];
-    load_some<Channels>(reinterpret_cast<const std::byte*>(src), 64, v);
-    const hn::Vec512<uint8_t> one{selected<S, Channels>(v, kTable<S, every<S, C, Channels>>)};
-    put<Streams>(hn::BitCast(d, one), d, lanes<S>(reinterpret_cast<std::byte*>(dst) + C * plane));
-    split_selected<S, Channels, Streams, C + 1>(d, dst, plane, src);
+    out[C] = selected<S, Channels>(in, kTable<S, every<S, C, Channels>>);
+    select_planes<S, Channels, C + 1>(in, out);
   }
 #endif
+}
+
+template <int S, int Channels, class D>
+HWY_INLINE void load_split(D d, const Lane<S>* src, hn::VFromD<D> (&v)[4]) {
+  if constexpr (Channels == 2) hn::LoadInterleaved2(d, src, v[0], v[1]);
+  if constexpr (Channels == 3) hn::LoadInterleaved3(d, src, v[0], v[1], v[2]);
+  if constexpr (Channels == 4) hn::LoadInterleaved4(d, src, v[0], v[1], v[2], v[3]);
 }
 
 template <int S, int Channels, bool Streams, class D>
 HWY_INLINE void split_vectors(D d, Lane<S>* dst, int64_t plane, const Lane<S>* src) {
   hn::VFromD<D> v[4];
-  if constexpr (sizeof(v[0]) == 64 && kSelects<S>) return split_selected<S, Channels, Streams>(d, dst, plane, src);
-  if constexpr (Channels == 2) hn::LoadInterleaved2(d, src, v[0], v[1]);
-  if constexpr (Channels == 3) hn::LoadInterleaved3(d, src, v[0], v[1], v[2]);
-  if constexpr (Channels == 4) hn::LoadInterleaved4(d, src, v[0], v[1], v[2], v[3]);
+  if constexpr (sizeof(v[0]) == 64 && kSelects<S>) {
+    SelectVectors in, out;
+    load_some<Channels>(reinterpret_cast<const std::byte*>(src), 64, in);
+    select_planes<S, Channels>(in, out);
+    for (int c = 0; c < Channels; ++c) v[c] = from_select(d, out[c]);
+  } else {
+    load_split<S, Channels>(d, src, v);
+  }
   for (int c = 0; c < Channels; ++c) put<Streams>(v[c], d, lanes<S>(reinterpret_cast<std::byte*>(dst) + c * plane));
 }
 
@@ -56,17 +65,16 @@ HWY_INLINE void split(D d, std::byte* dst, const std::byte* src, const Block& b,
   Lane<S>* to = lanes<S>(dst);
   const Lane<S>* from = lanes<S>(src);
   int64_t i = 0;
-  if (kStreams<D> && streams && bytes_to_line(dst) % S == 0 && plane % kLineBytes == 0) {
-    const int64_t head = bytes_to_line(dst) / S;
-    for (; i < head && i + step <= n; i += step)
+  if constexpr (kStreams<D>) {
+    const bool on_lines = streams && plane % kLineBytes == 0;
+    const Streamed part = on_lines ? streamed_part<S>(dst, n, step) : Streamed{};
+    for (; i < part.begin; i = i + step < part.begin ? part.begin - step : part.begin) {
       split_vectors<S, Channels, false>(d, to + i, plane, from + i * Channels);
-    if (i > head) i = head;
-    for (; i + step <= n; i += step) split_vectors<S, Channels, true>(d, to + i, plane, from + i * Channels);
-    hwy::FlushStream();
-  } else {
-    for (; i + step <= n; i += step) split_vectors<S, Channels, false>(d, to + i, plane, from + i * Channels);
+    }
+    for (; i < part.end; i += step) split_vectors<S, Channels, true>(d, to + i, plane, from + i * Channels);
+    if (part.end != 0) hwy::FlushStream();
   }
-  if (i == n) return;
+  for (; i + step < n; i += step) split_vectors<S, Channels, false>(d, to + i, plane, from + i * Channels);
   i = n - step;
   split_vectors<S, Channels, false>(d, to + i, plane, from + i * Channels);
 }
@@ -88,45 +96,55 @@ void to_planes(std::byte* dst, const std::byte* src, const Block& b) {
 
 // Planes to pixels ---------------------------------------------------------------------------------------------------
 
-template <int S, int Channels, bool Streams, int Part = 0, class D>
-HWY_INLINE void join_selected(D d, Lane<S>* dst, const std::byte* src, int64_t plane) {
+template <int S, int Channels, int Part = 0>
+HWY_INLINE void select_pixels(const SelectVectors& in, SelectVectors& out) {
 #if HWY_TARGET == HWY_AVX3_DL || HWY_TARGET == HWY_AVX3
   if constexpr (Part < Channels) {
-    __m512i v[4];
-    load_some<Channels>(src, plane, v);
-    const hn::Vec512<uint8_t> one{selected<S, Channels>(v, kTable<S, woven<S, Channels, Part>>)};
-    put<Streams>(hn::BitCast(d, one), d, dst + Part * (64 / S));
-    join_selected<S, Channels, Streams, Part + 1>(d, dst, src, plane);
+    out[Part] = selected<S, Channels>(in, kTable<S, woven<S, Channels, Part>>);
+    select_pixels<S, Channels, Part + 1>(in, out);
   }
 #endif
 }
 
-// Streams: through a few lines of first-level cache to full lines of dst, but where vectors of dst are made one by one.
+template <int S, int Channels, bool Streams, class D>
+HWY_INLINE void join_selected(D d, Lane<S>* dst, const std::byte* src, int64_t plane) {
+  SelectVectors in, out;
+  load_some<Channels>(src, plane, in);
+  select_pixels<S, Channels>(in, out);
+  for (int part = 0; part < Channels; ++part) put<Streams>(from_select(d, out[part]), d, dst + part * (64 / S));
+}
+
+template <int S, int Channels, class D>
+HWY_INLINE void join_one(D d, Lane<S>* dst, const std::byte* src, int64_t plane) {
+  hn::VFromD<D> v[4];
+  for (int c = 0; c < Channels; ++c) v[c] = hn::LoadU(d, lanes<S>(src + c * plane));
+  if constexpr (Channels == 2) hn::StoreInterleaved2(v[0], v[1], d, dst);
+  if constexpr (Channels == 3) hn::StoreInterleaved3(v[0], v[1], v[2], d, dst);
+  if constexpr (Channels == 4) hn::StoreInterleaved4(v[0], v[1], v[2], v[3], d, dst);
+}
+
+// Streams: through first-level cache to full lines of dst.
 template <int S, int Channels, bool Streams, class D>
 HWY_INLINE void join_vectors(D d, Lane<S>* dst, const std::byte* src, int64_t plane) {
   if constexpr (sizeof(hn::VFromD<D>) == 64 && kSelects<S>) {
-    return join_selected<S, Channels, Streams>(d, dst, src, plane);
-  }
-  constexpr size_t kLanes = hn::MaxLanes(D());
-  alignas(kLineBytes) Lane<S> pixels[Channels * kLanes];
-  Lane<S>* to = Streams ? pixels : dst;
-  hn::VFromD<D> v[4];
-  for (int c = 0; c < Channels; ++c) v[c] = hn::LoadU(d, lanes<S>(src + c * plane));
-  if constexpr (Channels == 2) hn::StoreInterleaved2(v[0], v[1], d, to);
-  if constexpr (Channels == 3) hn::StoreInterleaved3(v[0], v[1], v[2], d, to);
-  if constexpr (Channels == 4) hn::StoreInterleaved4(v[0], v[1], v[2], v[3], d, to);
-  if constexpr (Streams) {
-    for (size_t c = 0; c < Channels; ++c) hn::Stream(hn::Load(d, pixels + c * kLanes), d, dst + c * kLanes);
+    join_selected<S, Channels, Streams>(d, dst, src, plane);
+  } else if constexpr (Streams) {
+    constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
+    alignas(kLineBytes) Lane<S> pixels[Channels * kLanes];
+    join_one<S, Channels>(d, pixels, src, plane);
+    for (int i = 0; i < Channels * kLanes; i += kLanes) hn::Stream(hn::Load(d, pixels + i), d, dst + i);
+  } else {
+    join_one<S, Channels>(d, dst, src, plane);
   }
 }
 
-// The first pixel that begins a line, or -1.
+// The first pixel from `least` on that begins a line; n where there is none.
 template <int PixelBytes>
-HWY_INLINE int64_t pixel_on_line(const std::byte* dst) {
-  for (int64_t i = 0; i < kLineBytes; ++i) {
+HWY_INLINE int64_t pixel_on_line(const std::byte* dst, int64_t least, int64_t n) {
+  for (int64_t i = least; i < least + kLineBytes && i < n; ++i) {
     if (bytes_to_line(dst + i * PixelBytes) == 0) return i;
   }
-  return -1;
+  return n;
 }
 
 template <int S, int Channels, class D>
@@ -136,16 +154,20 @@ HWY_INLINE void join(D d, std::byte* dst, const std::byte* src, const Block& b, 
   const int64_t plane = b.src_column;
   Lane<S>* to = lanes<S>(dst);
   int64_t i = 0;
-  if (const int64_t head = kStreams<D> && streams ? pixel_on_line<S * Channels>(dst) : -1; head >= 0) {
-    for (; i < head && i + step <= n; i += step)
-      join_vectors<S, Channels, false>(d, to + i * Channels, src + i * S, plane);
-    if (i > head) i = head;
-    for (; i + step <= n; i += step) join_vectors<S, Channels, true>(d, to + i * Channels, src + i * S, plane);
-    hwy::FlushStream();
-  } else {
-    for (; i + step <= n; i += step) join_vectors<S, Channels, false>(d, to + i * Channels, src + i * S, plane);
+  if constexpr (kStreams<D>) {
+    // As streamed_part, for pixels.
+    const int64_t least = bytes_to_line(dst) == 0 ? 0 : step;
+    const int64_t begin = streams ? pixel_on_line<S * Channels>(dst, least, n) : n;
+    if (begin + 8 * step <= n) {
+      for (; i < begin; i = i + step < begin ? i + step : begin) {
+        const int64_t at = i + step <= begin ? i : begin - step;
+        join_vectors<S, Channels, false>(d, to + at * Channels, src + at * S, plane);
+      }
+      for (; i + 2 * step <= n; i += step) join_vectors<S, Channels, true>(d, to + i * Channels, src + i * S, plane);
+      hwy::FlushStream();
+    }
   }
-  if (i == n) return;
+  for (; i + step < n; i += step) join_vectors<S, Channels, false>(d, to + i * Channels, src + i * S, plane);
   i = n - step;
   join_vectors<S, Channels, false>(d, to + i * Channels, src + i * S, plane);
 }
@@ -189,7 +211,7 @@ Kernel pick_of(const Block& b) {
   if (b.dst_column != S) return nullptr;
   if (b.rows == Channels && b.src_row == S && b.src_column == kPixel) return to_planes<S, Channels>;
   if (b.columns != Channels || b.dst_row != kPixel) return nullptr;
-  if (b.src_row == S && b.src_column >= b.rows * S) return to_pixels<S, Channels>;
+  if (b.src_row == S) return to_pixels<S, Channels>;  // planes lie anywhere, also in one place
   if (b.src_row == kPixel && b.src_column == -S) return swap_channels<S, Channels>;
   return nullptr;
 }
@@ -213,5 +235,14 @@ Kernel pick_channels(const Block& b) {
   }
 }
 
-}  // namespace strideport::host::HWY_NAMESPACE
+#else
+Kernel pick_channels(const Block&) { return nullptr; }
+#endif
+}  // namespace strideport::host::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace strideport::host::simd {
+constexpr Pickers kChannelPickers = STRIDEPORT_PICKERS(pick_channels);
+}
+#endif

@@ -13,8 +13,9 @@
 #include "runtime/host/simd/channels_select-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
-namespace strideport::host::HWY_NAMESPACE {
+namespace strideport::host::simd::HWY_NAMESPACE {
 namespace {
+#if HWY_TARGET != HWY_SCALAR
 
 /// The lanes of `v` in opposite order.
 template <class D, class V>
@@ -65,9 +66,9 @@ HWY_INLINE hn::VFromD<D> selected_step(D d, const T* p) {
   constexpr int kBack = IsLast == (Step > 0) ? kApart - 1 : 0;  // groups begin this many items before
   constexpr int kFirst = Step < 0 ? (kLanes - 1) * kApart + kBack : kBack;
   if constexpr (Step < 0) p += (kLanes - 1) * Step;
-  __m512i v[4];
+  SelectVectors v;
   load_some<kApart>(reinterpret_cast<const std::byte*>(p - kBack), 64, v);
-  return hn::BitCast(d, hn::Vec512<uint8_t>{selected<kItem, kApart>(v, kTable<kItem, every<kItem, kFirst, Step>>)});
+  return from_select(d, selected<kItem, kApart>(v, kTable<kItem, every<kItem, kFirst, Step>>));
 #else
   return hn::LoadU(d, p);
 #endif
@@ -89,21 +90,19 @@ HWY_INLINE hn::VFromD<D> gathered(D d, const T* p) {
 
 template <int S, int Step, class D>
 HWY_INLINE void gather_vectors(D d, std::byte* dst, const std::byte* src, int64_t n, bool streams) {
-  const auto lanes_of = static_cast<int64_t>(hn::Lanes(d));
+  const auto step = static_cast<int64_t>(hn::Lanes(d));
   Lane<S>* to = lanes<S>(dst);
   const Lane<S>* from = lanes<S>(src);
   int64_t i = 0;
-  if (kStreams<D> && streams && bytes_to_line(dst) % S == 0) {
-    const int64_t head = bytes_to_line(dst) / S;
-    for (; i < head && i + lanes_of < n; i += lanes_of) {
+  if constexpr (kStreams<D>) {
+    const Streamed part = streams ? streamed_part<S>(dst, n, step) : Streamed{};
+    for (; i < part.begin; i = i + step < part.begin ? part.begin - step : part.begin) {
       hn::StoreU(gathered<Step, false>(d, from + i * Step), d, to + i);
     }
-    if (i >= head) i = head;
-    for (; i + lanes_of < n; i += lanes_of) hn::Stream(gathered<Step, false>(d, from + i * Step), d, to + i);
-  } else {
-    for (; i + lanes_of < n; i += lanes_of) hn::StoreU(gathered<Step, false>(d, from + i * Step), d, to + i);
+    for (; i < part.end; i += step) hn::Stream(gathered<Step, false>(d, from + i * Step), d, to + i);
   }
-  i = n - lanes_of;
+  for (; i + step < n; i += step) hn::StoreU(gathered<Step, false>(d, from + i * Step), d, to + i);
+  i = n - step;
   hn::StoreU(gathered<Step, true>(d, from + i * Step), d, to + i);
 }
 
@@ -143,8 +142,9 @@ Kernel pick_gather(const Block& b) {
   }
 }
 
+#endif
 }  // namespace
-}  // namespace strideport::host::HWY_NAMESPACE
+}  // namespace strideport::host::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #endif

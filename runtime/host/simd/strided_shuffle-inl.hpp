@@ -12,8 +12,9 @@
 #include "runtime/host/simd/runs-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
-namespace strideport::host::HWY_NAMESPACE {
+namespace strideport::host::simd::HWY_NAMESPACE {
 namespace {
+#if HWY_TARGET != HWY_SCALAR
 
 /// Any permutation of the bytes of a window: 64 bytes where one instruction does it, else 16.
 #if HWY_TARGET == HWY_AVX3_DL
@@ -81,16 +82,18 @@ void compact(std::byte* dst, const std::byte* src, const Block& b) {
   }
 }
 
-/// Worth it from two items a step.
+/// Worth it from two items a step of 16 bytes, four of 64: whole vectors that overlap are stored across lines.
 template <int Item>
 Kernel pick_compact(const Block& b) {
+  constexpr int64_t kFewest = kWindowBytes == 16 ? 2 : 4;
   const int64_t apart = b.src_column < 0 ? -b.src_column : b.src_column;
-  if (b.dst_column != Item || apart < Item || Item + apart > kWindowBytes) return nullptr;
+  if (b.dst_column != Item || apart < Item || Item + (kFewest - 1) * apart > kWindowBytes) return nullptr;
   return compact<Item>;
 }
 
+#endif
 }  // namespace
-}  // namespace strideport::host::HWY_NAMESPACE
+}  // namespace strideport::host::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #endif

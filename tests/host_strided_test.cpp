@@ -1,0 +1,135 @@
+// Rows of items that lie apart, and rows of runs: every kernel of every instruction set that this machine runs, at all
+// misalignments, with all tails, of both signs, at both ends of readable memory.
+
+#include <gtest/gtest.h>
+
+#include "tests/support/host_blocks.hpp"
+
+namespace strideport::host {
+namespace {
+
+using simd::Target;
+using testing::BlockMemory;
+using testing::for_each_target;
+using testing::one_in;
+using testing::pick;
+using testing::Place;
+using testing::Random;
+
+// At either end of the memory, as far from it as `misaligned` says.
+Place place(Random& random, int64_t misaligned) { return {one_in(random, 2), misaligned}; }
+
+// A block of few rows, `dst_items` and `src_items` apart; in every second, rows have gaps between them.
+Block block_of(Random& random, int64_t item, int64_t dst_items, int64_t src_items, int64_t columns) {
+  Block b;
+  b.item = item;
+  b.columns = columns;
+  b.rows = pick(random, 1, 3);
+  b.dst_column = dst_items * item;
+  b.src_column = src_items * item;
+  b.dst_row = columns * b.dst_column + (one_in(random, 2) ? pick(random, 0, 70) : 0);
+  b.src_row = columns * (b.src_column < 0 ? -b.src_column : b.src_column) + pick(random, 1, 70);
+  if (one_in(random, 4)) b.dst_row = -b.dst_row;
+  if (one_in(random, 4)) b.src_row = -b.src_row;
+  return b;
+}
+
+TEST(HostStrided, RowsOfEveryStrideMatchTheOdometer) {
+  Random random = testing::seeded_random("HostStrided.RowsOfEveryStride");
+  BlockMemory memory(random);
+  const int64_t misalignments = testing::rounds(64);
+  for_each_target(simd::kStridedPickers, [&](Target, const char* name, simd::Picker picker) {
+    ASSERT_NE(picker, nullptr) << name;
+    for (const int64_t item : {1, 2, 3, 4, 6, 8, 12, 16, 24}) {
+      for (const int64_t dst_items : {1, 2, 3, 4}) {
+        for (int64_t src_items = -5; src_items <= 5; ++src_items) {
+          // Dense rows have the most ways to be moved.
+          const int64_t step = dst_items == 1 ? 1 : 4;
+          for (int64_t at = 0; at < misalignments && !HasFailure(); at += step) {
+            const int64_t longest = 3 * 64 / item + 16;
+            const Block b = block_of(random, item, dst_items, src_items, pick(random, 1, longest));
+            const Kernel kernel = picker(b);
+            ASSERT_NE(kernel, nullptr) << name << ": " << testing::text(b);
+            memory.check(name, kernel, b, place(random, at), place(random, pick(random, 0, 63)));
+          }
+        }
+      }
+    }
+  });
+}
+
+// Rows that are long enough for streaming stores, of which only whole lines may be written past the cache.
+TEST(HostStrided, LongRowsThatStreamMatchTheOdometer) {
+  Random random = testing::seeded_random("HostStrided.LongRowsThatStream");
+  BlockMemory memory(random);
+  const int64_t misalignments = testing::rounds(64);
+  for_each_target(simd::kStridedPickers, [&](Target, const char* name, simd::Picker picker) {
+    for (const int64_t item : {1, 2, 4, 8}) {
+      for (int64_t src_items = -4; src_items <= 4; ++src_items) {
+        for (int64_t at = 0; at < misalignments && !HasFailure(); ++at) {
+          Block b = block_of(random, item, 1, src_items, pick(random, 300, 700) / item);
+          b.streams = true;
+          memory.check(name, picker(b), b, place(random, at), place(random, pick(random, 0, 63)));
+        }
+      }
+    }
+  });
+}
+
+// Items whose strides are no multiple of their size.
+TEST(HostStrided, RowsOfOddStridesMatchTheOdometer) {
+  Random random = testing::seeded_random("HostStrided.RowsOfOddStrides");
+  BlockMemory memory(random);
+  static constexpr int64_t kItems[] = {1, 2, 3, 4, 6, 8, 12, 16, 24};
+  for_each_target(simd::kStridedPickers, [&](Target, const char* name, simd::Picker picker) {
+    for (int64_t round = 0, n = testing::rounds(4000); round < n && !HasFailure(); ++round) {
+      const int64_t item = kItems[round % static_cast<int64_t>(std::size(kItems))];
+      Block b = block_of(random, item, 1, 1, pick(random, 1, 80));
+      const bool same_gaps = one_in(random, 3);
+      b.dst_column = same_gaps ? int64_t{4} << pick(random, 0, 4) : item + (one_in(random, 2) ? 0 : pick(random, 0, 9));
+      if (b.dst_column < item) b.dst_column = item;
+      b.src_column = same_gaps ? b.dst_column : pick(random, -70, 70);
+      b.dst_row = b.columns * b.dst_column + pick(random, 0, 9);
+      const Kernel kernel = picker(b);
+      if (kernel == nullptr) continue;  // a transpose
+      memory.check(name, kernel, b, place(random, pick(random, 0, 63)), place(random, pick(random, 0, 63)));
+    }
+  });
+}
+
+TEST(HostRuns, OfEverySizeMatchTheOdometer) {
+  Random random = testing::seeded_random("HostRuns.OfEverySize");
+  BlockMemory memory(random);
+  for_each_target(simd::kRunPickers, [&](Target, const char* name, simd::Picker picker) {
+    ASSERT_NE(picker, nullptr) << name;
+    for (int64_t item = 5; item <= 700 && !HasFailure(); ++item) {
+      for (int64_t round = 0, n = testing::rounds(20); round < n; ++round) {
+        Block b;
+        b.item = item;
+        const int64_t most = 20'000 / (item + 70);
+        b.columns = pick(random, 1, std::min<int64_t>(most, 20));
+        b.rows = pick(random, 1, std::min<int64_t>(most / b.columns, 30));
+        const bool on_lines = item % 64 == 0 && one_in(random, 2);
+        const auto gap = [&] { return one_in(random, 2) ? 0 : on_lines ? 64 : pick(random, 0, 9); };
+        b.dst_column = item + gap();
+        b.dst_row = b.columns * b.dst_column + gap();
+        b.src_column = item + gap();
+        b.src_row = b.columns * b.src_column;
+        if (one_in(random, 2)) {  // a transpose
+          b.src_row = item + gap();
+          b.src_column = b.rows * b.src_row;
+        }
+        if (one_in(random, 4)) b.src_column = -b.src_column;
+        if (one_in(random, 8)) b.src_column = 0;
+        b.streams = one_in(random, 2);
+        const Place to = on_lines ? Place{} : place(random, pick(random, 0, 63));
+        const Kernel kernel = picker(b);
+        if (kernel == nullptr) break;  // a size of the strided rows
+        memory.check(name, kernel, b, to, place(random, pick(random, 0, 63)));
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace strideport::host
