@@ -53,6 +53,11 @@ void check_reachable(const BufferView& view, const char* name) {
                     to_string(view.device()) + ", which the host cannot read");
 }
 
+// Nearly every view is; it is asked for every plan.
+bool is_plain_host(const BufferView& view) noexcept {
+  return view.device().type == DeviceType::cpu && !view.has_suboffsets();
+}
+
 }  // namespace
 
 void check_elements(const BufferView& dst, const BufferView& src) {
@@ -60,6 +65,7 @@ void check_elements(const BufferView& dst, const BufferView& src) {
   check_references(dst, "dst");
   check_references(src, "src");
   if (!same_elements(dst, src)) throw_elements_differ(dst, src);
+  if (is_plain_host(dst) && is_plain_host(src)) return;
   check_reachable(dst, "dst");
   check_reachable(src, "src");
 }
