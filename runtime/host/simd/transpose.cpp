@@ -152,7 +152,6 @@ Kernel pick_transpose(const Block& b) {
   const int64_t row = b.src_row < 0 ? -b.src_row : b.src_row;
   const int64_t column = b.src_column < 0 ? -b.src_column : b.src_column;
   if (b.rows == 1 || row == 0 || row >= column) return nullptr;
-  if (b.rows <= 4 || b.columns <= 4) return nullptr;  // channels, until they have moved
   switch (b.item) {
     case 1: return pick_item<1>(b);
     case 2: return pick_item<2>(b);
