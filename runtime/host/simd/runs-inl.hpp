@@ -29,7 +29,7 @@ constexpr int64_t kLineBytes = 64;
 
 /// Streaming stores where one vector is a line. They pay where dst lies in no cache: every second f32 of 8 MiB, beside
 /// a plain copy, 1.1 with a dst that nothing else writes, 0.7 where a plain copy had just left it in cache; plain
-/// stores 0.7 to 0.9. Of vectors of half a line the figures went from 0.5 to 1.2 between runs, so those are not streamed.
+/// stores 0.7 to 0.9. Of vectors of half a line the figures went from 0.5 to 1.2 between runs: not streamed.
 template <class D>
 constexpr bool kStreams = hn::MaxLanes(D()) * sizeof(hn::TFromD<D>) == kLineBytes;
 
