@@ -131,6 +131,7 @@ begin_pytest() {
   if [[ ${labels[*]} == slow ]]; then filter=(-m slow); fi
   while (($(jobs -pr | wc -l) >= $(nproc))); do wait -n || true; done
   say "pytest on CPython $1: begins"
+  rm -f "$log.status"
   {
     status=0
     cd "$root" && PYTHONPATH=$root/build/$preset/python PYTHONDONTWRITEBYTECODE=1 env "${@:3}" "$2" -m pytest -q \
