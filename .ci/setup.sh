@@ -196,7 +196,8 @@ install_cuda() {
 
 # --- Build -----------------------------------------------------------------------------------------------------------
 
-# build PRESET [cmake arguments]: configures and builds.
+# build PRESET [cmake arguments]: configures and builds; what `targets` names alone, where it names any.
+targets=()
 build() {
   local preset=$1 log=$root/build/$1/configure.log
   shift
@@ -205,7 +206,7 @@ build() {
   (cd "$root" && cmake --preset "$preset" -DPython3_EXECUTABLE="$venv/bin/python" "$@") >"$log" 2>&1 ||
     die "cmake --preset $preset failed:" "$(cat "$log")"
   grep -E '^-- (CUDA|DLPack|GoogleTest|Google Benchmark|Sample|Python) ' "$log" | sed 's/^-- /    /' || true
-  (cd "$root" && cmake --build --preset "$preset")
+  (cd "$root" && cmake --build --preset "$preset" ${targets[0]:+--target "${targets[@]}"})
 }
 
 # publish PRESET: `python -c "import strideport"` works in .venv, on the package of that build.

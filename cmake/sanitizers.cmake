@@ -2,9 +2,7 @@
 # sanitizer that sees half of a program reports what is not there. `strideport_sanitizer_flags` is for child builds.
 set(strideport_sanitizer_flags "")
 if(STRIDEPORT_SANITIZE STREQUAL "address")
-  # Null and freed pointers are AddressSanitizer's to find; these three take most of the time that a build takes.
-  set(strideport_sanitizer_flags -fsanitize=address,undefined -fno-sanitize=null,vptr,object-size
-    -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  set(strideport_sanitizer_flags -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 elseif(STRIDEPORT_SANITIZE STREQUAL "thread")
   set(strideport_sanitizer_flags -fsanitize=thread -fno-omit-frame-pointer)
 elseif(NOT STRIDEPORT_SANITIZE STREQUAL "")

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "device/driver/error.hpp"
 #include "device/session.hpp"
 #include "strideport/error.hpp"
 
@@ -100,9 +101,14 @@ void Streams::trim() noexcept {
 
 namespace {
 
+// A failure that is told here may be that of any device, the stream's or the caller's: it is held against none.
+void check_owner_told(const driver::Driver& driver, CUresult error) {
+  if (error != CUDA_SUCCESS) driver::throw_driver_error(driver, error, "cuStreamGetCtx", "asking whose stream this is");
+}
+
 void check_belongs(DeviceState& state, CUstream stream) {
   CUcontext context = nullptr;
-  state.check(state.driver.StreamGetCtx(stream, &context), "cuStreamGetCtx", "asking whose stream this is");
+  check_owner_told(state.driver, state.driver.StreamGetCtx(stream, &context));
   if (context == state.context.known()) return;
   const DeviceState* owner = state.session.device_of(context);
   throw InvalidArgument(owner != nullptr
@@ -155,11 +161,12 @@ DeviceState& device_of_stream(Session& session, int device, StreamRef stream) {
   CUcontext context = nullptr;
   CUresult error = session.driver.StreamGetCtx(to_driver(stream), &context);
   DeviceState& asked = session.device(device);
-  if (error == CUDA_ERROR_INVALID_CONTEXT) {  // some drivers want one that is current, no matter which
-    const Entry entry(session.any_device());
+  // Some drivers want a context that is current, no matter which; and the caller's may be that of a device that failed.
+  if (error == CUDA_ERROR_INVALID_CONTEXT || is_sticky(error)) {
+    const Entry entry(is_sticky(error) ? asked : session.any_device());
     error = session.driver.StreamGetCtx(to_driver(stream), &context);
   }
-  asked.check(error, "cuStreamGetCtx", "asking whose stream this is");
+  check_owner_told(session.driver, error);
   DeviceState* const owner = session.device_of(context);
   if (owner != nullptr) return *owner;
   throw InvalidArgument(

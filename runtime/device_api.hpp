@@ -95,8 +95,8 @@ class DeviceApi {
   /// After the work of `stream` so far, which is not StreamRef::host(), and by which all use of the memory has come to
   /// its end: what is allocated on that stream next may have it at once.
   virtual void free_on(int device, void* memory, StreamRef stream) noexcept = 0;
-  virtual PinnedBlock allocate_pinned(
-      int64_t bytes) = 0;  ///< portable and mapped, from a pool that keeps what is freed
+  /// Portable and mapped, from a pool that keeps what is freed.
+  virtual PinnedBlock allocate_pinned(int64_t bytes) = 0;
   /// No work may be pending on it. Nothing where it is gone.
   virtual void free_pinned(PinnedBlock block) noexcept = 0;
   /// False for pinned memory of ours that is gone: the device that it was allocated through was reset, or failed.

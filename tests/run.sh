@@ -13,7 +13,7 @@ through apt-get where root or sudo allows, Python packages into .venv and, for t
 the CUDA compiler (300 MB from PyPI) into .venv too where the machine has none. A second run finds everything in place.
 
   --label L      only tests with this label: cpu, simulated, gpu, python, sample, slow; may be given more than once;
-                 those with the label gpu run only if asked for, here or by tests/gpu.sh
+                 those with the label gpu run only if asked for, here or by tests/gpu.sh; python alone builds no C++ test
   --sanitize S   build with a sanitizer, address (with undefined behaviour) or thread: the C++ tests, and under address
                  the Python tests on the default interpreter
   --no-cuda      build without the device side, which needs no CUDA compiler: the C++ tests, and the Python tests on the
@@ -67,7 +67,6 @@ install_system compiler cmake ninja python venv python_headers googletest -- eig
 make_venv "$venv" "$python"
 pip_install "$venv" "$root/tests/requirements.txt"
 [[ $cuda == no ]] || install_cuda
-[[ $torch == no ]] || pip_install "$venv" "$root/.ci/requirements-torch.txt"
 
 preset=${sanitize:-release}
 [[ $cuda == yes ]] || preset=no-cuda
@@ -75,7 +74,16 @@ preset=${sanitize:-release}
 if [[ $sanitize == thread && -z ${STRIDEPORT_UNSPREAD:-} ]] && setarch "$(uname -m)" -R true 2>/dev/null; then
   STRIDEPORT_UNSPREAD=yes exec setarch "$(uname -m)" -R bash "${BASH_SOURCE[0]}" "${arguments[@]}"
 fi
+# Beside the build, which does not need it.
+torch_installation=
+if [[ $torch == yes ]]; then
+  pip_install "$venv" "$root/.ci/requirements-torch.txt" &
+  torch_installation=$!
+fi
+# Nothing but the module is wanted.
+if [[ ${labels[*]} == python ]]; then targets=(strideport_python); fi
 build "$preset"
+[[ -z $torch_installation ]] || wait "$torch_installation" || die "PyTorch could not be installed."
 
 summary=()
 passed=0
@@ -123,6 +131,7 @@ begin_pytest() {
   if [[ ${labels[*]} == slow ]]; then filter=(-m slow); fi
   while (($(jobs -pr | wc -l) >= $(nproc))); do wait -n || true; done
   say "pytest on CPython $1: begins"
+  rm -f "$log.status"
   {
     status=0
     cd "$root" && PYTHONPATH=$root/build/$preset/python PYTHONDONTWRITEBYTECODE=1 env "${@:3}" "$2" -m pytest -q \

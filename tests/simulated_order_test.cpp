@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <thread>
 
@@ -180,6 +181,8 @@ TEST_F(SimulatedOrder, PooledMemoryThatAnotherStreamUsesWithoutWaitingRaces) {
     cu.MemAllocFromPoolAsync(&memory, 4096, pool, first);
     cu.StreamSynchronize(first);
     cu.MemsetD8Async(memory, 1, 4096, second);
+    // First by time and by nothing else: freed before, the memory would not be there, which is an error and no race.
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
     cu.MemFreeAsync(memory, first);
     cu.StreamSynchronize(first);
     cu.StreamSynchronize(second);

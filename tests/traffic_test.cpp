@@ -12,14 +12,12 @@
 
 #include "bench/traffic_tables.hpp"
 #include "device/kernels/registry.hpp"
-#include "tests/support/seed.hpp"
 
 namespace strideport {
 namespace {
 
 using bench::Counts;
 using bench::NamedLayout;
-using testing::kSanitized;
 
 // True if every run of dense elements on this side begins and ends between sectors.
 bool on_sectors(const NamedLayout& layout, const std::vector<int64_t>& strides, int64_t offset) {
@@ -45,15 +43,12 @@ double most_sectors(const NamedLayout& layout, char family) {
   return layout.itemsize % 4 == 0 ? 1.15 : 1.30;
 }
 
-class Traffic : public ::testing::Test {
+class Traffic : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    if (kSanitized || !layouts_.empty()) return;
+    if (!layouts_.empty()) return;
     layouts_ = bench::cut_layouts(STRIDEPORT_BENCH_DIR "/device_layouts.tsv");
     for (const NamedLayout& layout : layouts_) counts_.push_back(bench::count_traffic(layout));
-  }
-  void SetUp() override {
-    if (kSanitized) GTEST_SKIP() << "counts are the same under a sanitizer";
   }
   static inline std::vector<NamedLayout> layouts_;
   static inline std::vector<Counts> counts_;

@@ -10,6 +10,13 @@
 
 namespace strideport::transfer {
 
+/// Work of a stream of ours on a second device. Its end is a point of its own: should the device of `Task::work` fail,
+/// which waits for it, the other one works on.
+struct Aside {
+  WorkStream work;
+  Completion end;  ///< null where there is none
+};
+
 /// A copy that a device has a part in.
 struct Task {
   const CopyPlan& plan;
@@ -18,7 +25,8 @@ struct Task {
   const BufferView& src;
   const WorkStream& work;  ///< where it is queued: of the device of dst or of src
   const Progress& progress;
-  bool& lost;  ///< set where `execute` throws and a stream of ours may still be at work on dst and src
+  Aside& aside;  ///< to be set where there is some
+  bool& lost;    ///< set where `execute` throws and a stream of ours may still be at work on dst and src
 
   std::byte* to() const noexcept;          ///< the first unit of dst
   const std::byte* from() const noexcept;  ///< of src

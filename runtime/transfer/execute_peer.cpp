@@ -2,6 +2,7 @@
 // caller's stream belongs to one of the two; the other one works on a stream of ours. Two packed temporaries let the
 // next piece be packed while one is moved.
 #include <algorithm>
+#include <utility>
 
 #include "runtime/transfer/execute.hpp"
 #include "runtime/transfer/own_stream.hpp"
@@ -71,7 +72,9 @@ void execute_peer(const Task& task) {
   try {
     join(own.work(), work);
     move_all(task, lanes);
-    join(work, own.work());
+    Completion end = own.work().api->record(own.work().device, own.work().stream);
+    work.api->wait(work.device, work.stream, end);
+    task.aside = {own.work(), std::move(end)};
   } catch (...) {
     if (!own.discard()) task.lost = true;
     throw;

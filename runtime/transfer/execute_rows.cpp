@@ -101,7 +101,7 @@ void through_host_memory(const Task& task) {
   if (!task.route.to_host) run_on_host(block, rows);
   const CopyPlan plan = plan_copy(dst, src);
   const Route route = plan_route(plan, dst, src, {}, {});
-  execute({plan, route, dst, src, task.work, task.progress, task.lost});
+  execute({plan, route, dst, src, task.work, task.progress, task.aside, task.lost});
   if (task.route.to_host) run_on_host(rows, block);
 }
 

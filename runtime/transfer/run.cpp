@@ -111,6 +111,7 @@ void finish(const Lane& lane, const Route& route, const Side& dst, const Side& s
 
 void run_on_device(const CopyPlan& plan, const Route& route, Lane& lane, const Side& dst, const Side& src,
                    const Progress& progress) {
+  Aside aside;
   bool lost = false;
   try {
     order(lane.work(), dst, src);
@@ -118,7 +119,8 @@ void run_on_device(const CopyPlan& plan, const Route& route, Lane& lane, const S
       keep_in_graph(lane.work(), dst);
       keep_in_graph(lane.work(), src);
     }
-    execute({plan, route, dst.view, src.view, lane.work(), progress, lost});
+    execute({plan, route, dst.view, src.view, lane.work(), progress, aside, lost});
+    if (aside.end) note(aside.work, aside.end, dst, src);
     finish(lane, route, dst, src);
   } catch (...) {
     if (!note_failure(lane, dst, src) || lost) {

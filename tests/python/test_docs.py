@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.devices import needs_devices
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -41,7 +42,12 @@ def test_code_block_is_a_snippet_file(page, file, part, text):
     assert text == snippet(file, part)
 
 
-@pytest.mark.parametrize("path", SNIPPETS, ids=lambda path: path.name)
+SNIPPET_CASES = [
+    pytest.param(path, id=path.name, marks=[needs_devices] if path.name == "devices.py" else []) for path in SNIPPETS
+]
+
+
+@pytest.mark.parametrize("path", SNIPPET_CASES)
 def test_snippet_runs(path):
     pytest.importorskip("numpy")
     subprocess.run([sys.executable, str(path)], check=True, timeout=300)

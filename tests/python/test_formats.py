@@ -106,9 +106,10 @@ def test_offsets_of_random_numpy_structs(rng):
     """Each leaf of a struct is read at NumPy's offset: every byte is random, so a wrong offset shows.
 
     NumPy spells no padding at the end of a struct. Where it misreads its own text therefore, nobody can know better
-    (docs/formats.md); where it does not, the whole element may still be its bytes, but never a wrong value.
+    (docs/formats.md); where it does not, the whole element may still be its bytes, but never a wrong value, unless
+    the only gap is at an end and the size is by accident that of C's layout.
     """
-    seen, opaque = 0, 0
+    seen, opaque, accidents = 0, 0, 0
     while seen < 3_000:
         dtype = random_dtype(rng)
         if dtype.names is None or numpy_format(dtype) is None or not _any_bytes(dtype) or _arrays_of_gaps(dtype):
@@ -122,9 +123,12 @@ def test_offsets_of_random_numpy_structs(rng):
             assert _ends_in_a_gap(dtype) and b"".join(got) == array.tobytes(), (dtype, numpy_format(dtype))
             opaque += 1
             continue
-        for i in range(2):
-            assert repr(got[i]) == repr(plain(array[i])), (dtype, numpy_format(dtype))
+        expected = [plain(record) for record in array]
+        if repr(got) != repr(expected):
+            assert _ends_in_a_gap(dtype) and "x" not in numpy_format(dtype), (dtype, numpy_format(dtype), got, expected)
+            accidents += 1
     assert opaque < seen // 10
+    assert accidents < seen // 200
 
 
 def _numpy_reads_back(array):

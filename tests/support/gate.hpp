@@ -63,16 +63,22 @@ class Gate {
     const ContextOf context(driver, device);
     return close(driver, handle_of(stream));
   }
+  /// Until the stream has come to it.
+  void await_stream() {
+    std::unique_lock lock(state_->mutex);
+    state_->changed.wait(lock, [this] { return state_->reached; });
+  }
   void open() {
     const std::lock_guard lock(state_->mutex);
     state_->open = true;
-    state_->opened.notify_all();
+    state_->changed.notify_all();
   }
 
  private:
   struct State {
     std::mutex mutex;
-    std::condition_variable opened;
+    std::condition_variable changed;
+    bool reached = false;
     bool open = false;
   };
   // Kept for good: the stream may come to it after the gate has gone, or never.
@@ -85,7 +91,9 @@ class Gate {
   static void CUDA_CB wait(void* data) {
     State& state = *static_cast<State*>(data);
     std::unique_lock lock(state.mutex);
-    state.opened.wait(lock, [&state] { return state.open; });
+    state.reached = true;
+    state.changed.notify_all();
+    state.changed.wait(lock, [&state] { return state.open; });
   }
   State* state_ = make_state();
 };
