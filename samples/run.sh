@@ -30,7 +30,7 @@ done
 # shellcheck source=.ci/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../.ci/setup.sh"
 
-install_system compiler cmake ninja python venv python_headers -- eigen ccache
+install_system compiler cmake ninja python venv python_headers highway -- eigen ccache
 make_venv "$venv" "$python"
 pip_install "$venv" "$root/samples/requirements.txt"
 install_cuda

@@ -63,7 +63,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../.ci/setup.sh"
 # wants LABEL: whether tests with it are to run.
 wants() { ((${#labels[@]} == 0)) || [[ " ${labels[*]} " == *" $1 "* ]]; }
 
-install_system compiler cmake ninja python venv python_headers googletest -- eigen ccache
+install_system compiler cmake ninja python venv python_headers googletest highway -- eigen ccache
 make_venv "$venv" "$python"
 pip_install "$venv" "$root/tests/requirements.txt"
 [[ $cuda == no ]] || install_cuda

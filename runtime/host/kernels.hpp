@@ -24,22 +24,7 @@ struct Block {
 using Kernel = void (*)(std::byte* dst, const std::byte* src, const Block& block);
 
 /// Chooses the loop for a block: by item size and by the strides that have a loop of their own; for the instruction set in
-/// use (runtime/host/simd/target.hpp).
+/// use (runtime/host/simd/target.hpp). Never null: the families together have a loop for every block under every target.
 Kernel pick_kernel(const Block& block);
-
-using PickKernel = Kernel (*)(const Block& block);
-/// `pick_kernel`.
-inline PickKernel best_kernels() noexcept { return pick_kernel; }
-
-// What has not moved to runtime/host/simd yet.
-namespace baseline {
-Kernel pick_kernel(const Block& block);
-}
-namespace avx2 {
-Kernel pick_kernel(const Block& block);
-}
-namespace avx512 {
-Kernel pick_kernel(const Block& block);
-}
 
 }  // namespace strideport::host
