@@ -12,6 +12,7 @@ import numpy as np
 from device_tables import numbers, strides_of
 
 TABLE = pathlib.Path(__file__).with_name("layouts.tsv")
+LINE_BYTES = 64
 
 
 class Layout(NamedTuple):
@@ -73,12 +74,26 @@ def extent_of(layout: Layout, strides: tuple[int, ...]) -> tuple[int, int]:
     return first, first + sum(r for r in reach if r > 0) + 1
 
 
-def make_memory(layout: Layout, strides: tuple[int, ...], noise: np.ndarray) -> np.ndarray:
-    """All the bytes that the strides reach, filled from `noise`, as NumPy allocates them."""
-    memory = np.empty(extent_of(layout, strides)[1] * layout.dtype.itemsize, np.uint8)
+def on_a_line(count: int) -> np.ndarray:
+    """Bytes that begin on a cache line, as PyTorch, JAX and Strideport allocate them; NumPy's begin 16 behind one."""
+    memory = np.empty(count + LINE_BYTES, np.uint8)
+    begin = -memory.ctypes.data % LINE_BYTES
+    return memory[begin : begin + count]
+
+
+def make_source(layout: Layout, noise: np.ndarray) -> np.ndarray:
+    """All the bytes that the strides reach, filled from `noise`."""
+    memory = on_a_line(extent_of(layout, layout.src_strides)[1] * layout.dtype.itemsize)
     for begin in range(0, memory.size, noise.size):
         piece = memory[begin : begin + noise.size]
         piece[:] = noise[: piece.size]
+    return memory
+
+
+def make_output(layout: Layout) -> np.ndarray:
+    """All the bytes that the strides reach, touched."""
+    memory = on_a_line(extent_of(layout, layout.dst_strides)[1] * layout.dtype.itemsize)
+    memory[:] = 0
     return memory
 
 

@@ -39,8 +39,11 @@ class Memory(NamedTuple):
     """Both sides of a copy: all their bytes, and the arrays in them."""
 
     layout: Layout
-    dst_bytes: np.ndarray
     src_bytes: np.ndarray
+    dst_bytes: np.ndarray
+
+    def with_own_output(self) -> Memory:
+        return self._replace(dst_bytes=host_layouts.make_output(self.layout))
 
     def arrays(self, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
         return (host_layouts.array_in(self.dst_bytes, layout, layout.dst_strides),
@@ -103,15 +106,15 @@ class Jax:
         self.jax = importlib.import_module("jax")
         self.version = self.jax.__version__
         self.jax.config.update("jax_enable_x64", True)
-        self.made: tuple[Memory, Callable] | None = None  # the input is the same for both groups
+        self.made: tuple[np.ndarray, Callable] | None = None  # the input is the same for both groups
 
     def warm(self, memory: Memory) -> Callable:
         return self.new(memory)
 
     def new(self, memory: Memory) -> Callable:
-        if self.made is None or self.made[0] is not memory:
+        if self.made is None or self.made[0] is not memory.src_bytes:
             self.made = None
-            self.made = memory, self.compile(memory, host_layouts.in_words(memory.layout))
+            self.made = memory.src_bytes, self.compile(memory, host_layouts.in_words(memory.layout))
         return self.made[1]
 
     def compile(self, memory: Memory, layout: Layout) -> Callable:
@@ -160,7 +163,7 @@ class Hptt:
         function.restype = None
         arguments = [ints(*base.axes), len(base.shape), *one, *conjugate, pointers[0], ints(*base.shape), None,
                      *zero, pointers[1], None, self.threads, 1]
-        return lambda: function(*arguments)
+        return lambda memory=memory: function(*arguments)  # by address: the memory has to stay
 
     def new(self, memory: Memory) -> Callable:
         raise Refused("writes to memory that is there")
@@ -181,13 +184,16 @@ def forget(peers: list) -> None:
 
 
 def memcpy(memory: Memory, threads: int) -> Callable:
-    """The C library's, of one block of as many bytes: in as many pieces as there are threads where it is large."""
+    """The C library's, of one block of as many bytes: in as many pieces as there are threads where it is large.
+
+    The calls know addresses alone, so that each keeps its arrays.
+    """
     count = memory.layout.nbytes
     source = memory.src_bytes if memory.src_bytes.size >= count else np.resize(memory.src_bytes, count)
     to, begin = memory.dst_bytes.ctypes.data, source.ctypes.data
     if threads == 1 or count < 1 << 20:
-        return lambda source=source: ctypes.memmove(to, begin, count)
+        return lambda memory=memory, source=source: ctypes.memmove(to, begin, count)
     pool = concurrent.futures.ThreadPoolExecutor(threads)
     cuts = [count * piece // threads & -64 for piece in range(threads)] + [count]
     pieces = [(to + low, begin + low, high - low) for low, high in zip(cuts, cuts[1:])]
-    return lambda source=source: list(pool.map(lambda piece: ctypes.memmove(*piece), pieces))
+    return lambda memory=memory, source=source: list(pool.map(lambda piece: ctypes.memmove(*piece), pieces))
