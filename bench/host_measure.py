@@ -30,14 +30,16 @@ LARGE_BYTES = 300 << 20  # above it one thread and a warm output must do, which 
 class Racer:
     """A contestant that passed its check, and the seconds that its copies took."""
 
-    def __init__(self, call: Callable, clock: Callable[[], int], first: float) -> None:
+    def __init__(self, call: Callable, clock: Callable[[], int], checked: float | None = None) -> None:
+        """`checked`: the seconds of a call that was like those to come; None makes another."""
         self.call = call
         self.clock = clock
         self.repeat = 1
-        self.times = [first] if first > SLOW_SECONDS else []
+        if checked is None or checked <= SLOW_SECONDS:
+            checked = self.sample()
+        self.times = [checked] if checked > SLOW_SECONDS else []
         self.spent = sum(self.times)
-        if not self.times:
-            self.repeat = max(1, int(SAMPLE_SECONDS / self.sample()))
+        self.repeat = max(1, int(SAMPLE_SECONDS / checked))
 
     def sample(self) -> float:
         call, repeat = self.call, self.repeat
@@ -102,8 +104,8 @@ def racers_of(peers: list, memory: host_peers.Memory, groups: tuple[str, ...], c
         try:
             call = getattr(peer, group)(own)
             seconds = expected.check(peer.name, group, call, own.dst_bytes if writes else None, clock)
-            compiled = peer.name == "jax"  # in the call that was checked
-            racers[group, peer.name] = Racer(call, clock, 0 if compiled else seconds)
+            # JAX compiled in that call, and the first of the new outputs has memory that no later one has to get.
+            racers[group, peer.name] = Racer(call, clock, seconds if writes else None)
         except host_peers.REFUSALS as problem:
             if peer.name in ("strideport", "numpy"):
                 raise
@@ -117,7 +119,7 @@ def measure(layout: host_layouts.Layout, peers: list, noise: np.ndarray, options
     both = options.threads == 1 and not layout.contiguous and layout.nbytes <= LARGE_BYTES
     groups = ("warm", "new") if both else ("warm",)
     racers, refused = racers_of(peers, memory, groups, clock)
-    racers["warm", "memcpy"] = Racer(host_peers.memcpy(memory.with_own_output(), options.threads), clock, 0)
+    racers["warm", "memcpy"] = Racer(host_peers.memcpy(memory.with_own_output(), options.threads), clock)
     share = options.seconds / len(racers)
     gc.disable()
     while running := [racer for racer in racers.values() if not racer.done(share)]:
