@@ -48,7 +48,7 @@ IndirectSplit split_indirect(const BufferView& dst, const BufferView& src) {
   const Axes src_axes = axes_of(src);
   if (dst_axes.axes.size() != src_axes.axes.size()) throw_shapes_differ(dst, src);
   const int loops = std::max(dst_axes.loops, src_axes.loops);
-  IndirectSplit split(dst.itemsize());
+  IndirectSplit split;
   for (int i = 0; i < static_cast<int>(dst_axes.axes.size()); ++i) {
     const auto d = static_cast<size_t>(dst_axes.axes[static_cast<size_t>(i)]);
     const auto s = static_cast<size_t>(src_axes.axes[static_cast<size_t>(i)]);

@@ -24,8 +24,6 @@ struct IndirectSplit {
   std::vector<ChainStep> src;
   Draft block;         ///< the dimensions inside
   int64_t blocks = 1;  ///< product of `extents`; 0 where there are no elements
-
-  explicit IndirectSplit(int64_t itemsize) noexcept : block(itemsize) {}
 };
 
 /// Throws: InvalidArgument if shapes differ.

@@ -36,9 +36,8 @@ struct Draft {
   int count = 0;
   int64_t dst_offset = 0;
   int64_t src_offset = 0;
-  Reach reach;
 
-  explicit Draft(int64_t itemsize) noexcept : reach{itemsize, 0, itemsize} {}  // `at` stays uninitialised
+  Draft() noexcept {}  // `at` stays uninitialised
 
   /// Takes a dimension of extent over 1. A reversed dst is walked from its other end, on both sides.
   void add(PlanDim dim) noexcept {
@@ -48,9 +47,6 @@ struct Draft {
       dim.dst_stride = wrapping_negate(dim.dst_stride);
       dim.src_stride = wrapping_negate(dim.src_stride);
     }
-    reach.dst_upper = wrapping_muladd(reach.dst_upper, dim.extent - 1, dim.dst_stride);
-    int64_t& side = dim.src_stride < 0 ? reach.src_lower : reach.src_upper;
-    side = wrapping_muladd(side, dim.extent - 1, dim.src_stride);
     int place = count++;
     for (; place > 0 && goes_before(dim, at[place - 1]); --place) at[place] = at[place - 1];
     at[place] = dim;
@@ -63,10 +59,15 @@ struct Draft {
   }
 };
 
+/// What the last step finds out beside the plan.
+struct Finished {
+  Reach reach;
+  bool nested;  ///< dst strides settle that no two elements share a byte
+};
+
 /// Splits the item, merges neighbours that are contiguous in both, widens the unit and classifies: fills `plan` but for
 /// its bytes. `address_bits`: both addresses of the first unit, or-ed.
-/// Returns true where nested dst strides settle that no two elements share a byte.
-bool finish(CopyPlan& plan, Draft& draft, int64_t itemsize, uint64_t address_bits);
+Finished finish(CopyPlan& plan, Draft& draft, int64_t itemsize, uint64_t address_bits);
 
 Strategy classify(const PlanDim* dims, int count, int unit) noexcept;
 

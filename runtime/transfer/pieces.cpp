@@ -125,7 +125,7 @@ int64_t Pieces::total_bytes() const noexcept {
 
 CopyPlan plan_between(const PlanDim* dims, int count, int unit, const void* dst, const void* src) noexcept {
   CopyPlan plan;
-  planning::Draft draft(unit);
+  planning::Draft draft;
   plan.bytes = unit;
   for (int i = 0; i < count; ++i) {
     if (dims[i].extent == 1) continue;
