@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <iterator>
 #include <string>
+#include <vector>
 
 #include "runtime/host/simd/target.hpp"
 #include "strideport/error.hpp"
@@ -151,6 +152,46 @@ TEST_F(Transposes, LargerThanACacheBeginAndEndAnywhere) {
       if (testing::dst_span(b).bytes() > static_cast<int64_t>(dst_memory_.size()) - 64) continue;
       at_the_end(b);
       testing::expect_copied(b, dst_memory_.begin() + more, src_memory_.begin() + 7, dst_memory_);
+    }
+  });
+}
+
+// Rows and columns in two groups each, the second of which lies anywhere; src in the other order.
+TEST_F(Transposes, OfListedRowsAndColumnsEndWhereTheirMemoryEnds) {
+  testing::Random random = testing::seeded_random("listed");
+  each_target_and_item([&](int64_t item) {
+    if (item > 16 || item % 3 == 0) return;  // no words
+    for (int64_t round = testing::rounds(400); round > 0 && !HasFailure(); --round) {
+      const bool whole_lines = testing::one_in(random, 2);
+      Block b;
+      b.item = item;
+      b.rows = testing::pick(random, 2, testing::one_in(random, 4) ? 300 : 40);
+      b.columns = testing::pick(random, 2, testing::one_in(random, 4) ? 300 : 160);
+      b.dst_column = b.src_row = item;
+      b.streams = testing::one_in(random, 2);
+      const auto list = [&](int64_t count, int64_t run, int64_t unit) {
+        run = (run + unit - 1) / unit * unit;
+        std::vector<int64_t> offsets(static_cast<size_t>(count + kListedBeyond));
+        const int64_t half = (count + 1) / 2;
+        const int64_t gap = testing::pick(random, 0, 5) * unit;
+        for (int64_t i = 0; i < count; ++i)
+          offsets[static_cast<size_t>(i)] = (i % half * 2 + i / half) * run + i % half * gap;
+        std::fill(offsets.begin() + count, offsets.end(), offsets[static_cast<size_t>(count) - 1]);
+        if (testing::one_in(random, 3)) std::reverse(offsets.begin(), offsets.begin() + count);
+        const int64_t first = offsets[0];
+        for (int64_t& offset : offsets) offset -= first;
+        return offsets;
+      };
+      const auto rows = list(b.rows, b.columns * item, whole_lines ? 64 : item);
+      const auto columns = list(b.columns, b.rows * item, item);
+      for (const int64_t offset : rows) b.dst_row |= offset;
+      b.dst_rows = rows.data();
+      b.src_columns = columns.data();
+      if (testing::dst_span(b).bytes() > static_cast<int64_t>(dst_memory_.size())) continue;
+      if (testing::src_span(b).bytes() > static_cast<int64_t>(src_memory_.size())) continue;
+      at_the_end(b);
+      testing::expect_copied(b, dst_memory_.begin() - testing::dst_span(b).lower,
+                             src_memory_.begin() - testing::src_span(b).lower, dst_memory_);
     }
   });
 }

@@ -33,8 +33,9 @@ void note_block(std::byte* dst, const std::byte* src, const Block&) { blocks.emp
 void note_items(std::byte* dst, const std::byte* src, const Block& b) {
   for (int64_t row = 0; row < b.rows; ++row) {
     for (int64_t column = 0; column < b.columns; ++column) {
-      items.emplace_back(dst - kDst + row * b.dst_row + column * b.dst_column,
-                         src - kSrc + row * b.src_row + column * b.src_column);
+      const int64_t dst_row = b.dst_rows == nullptr ? row * b.dst_row : b.dst_rows[row];
+      const int64_t src_column = b.src_columns == nullptr ? column * b.src_column : b.src_columns[column];
+      items.emplace_back(dst - kDst + dst_row + column * b.dst_column, src - kSrc + row * b.src_row + src_column);
     }
   }
 }
@@ -67,7 +68,11 @@ std::vector<PlanDim> random_dims(Random& random, int64_t item) {
   std::vector<PlanDim> dims(static_cast<size_t>(pick(random, 1, 7)));
   int64_t room = 20000;
   for (PlanDim& dim : dims) {
-    dim.extent = pick(random, one_in(random, 8) ? 1 : 2, std::clamp<int64_t>(room, 2, one_in(random, 3) ? 40 : 6));
+    dim.extent = pick(random, one_in(random, 8) ? 1 : 2,
+                      std::clamp<int64_t>(room, 2,
+                                          one_in(random, 16)  ? 5000
+                                          : one_in(random, 3) ? 40
+                                                              : 6));
     room /= dim.extent;
   }
   std::vector<size_t> order(dims.size());
@@ -104,46 +109,81 @@ TEST(Walk, KeepsTheOrderOfDstWhereTheCopyIsSmall) {
   EXPECT_TRUE(std::is_sorted(blocks.begin(), blocks.end()));
 }
 
-// (48,28,28,28,48) reversed, 4 bytes each: the next neighbours of the first block come soon on both sides. In the order
-// of dst those of src come 784 blocks apart.
-TEST(Walk, StaysCloseOnBothSides) {
+// What a kernel was called with.
+Block last_block;
+std::vector<std::pair<int64_t, int64_t>> extents;
+
+void note_extents(std::byte*, const std::byte*, const Block& b) {
+  last_block = b;
+  extents.emplace_back(b.rows, b.columns);
+}
+
+// (48,28,28,28,48) reversed, 4 bytes each: two dimensions make runs of 5376 bytes on either side.
+TEST(Walk, MakesRunsLongOnBothSides) {
   const std::vector<PlanDim> dims = {
       {48, 4214784, 4}, {28, 150528, 192}, {28, 5376, 5376}, {28, 192, 150528}, {48, 4, 4214784}};
-  walk(dims, 4, int64_t{48} * 28 * 28 * 28 * 48 * 4, note_block);
-  ASSERT_EQ(blocks.size(), 28U * 28 * 28);
-  for (const std::pair<intptr_t, intptr_t> neighbour : {std::pair(192, 150528), std::pair(150528, 192)}) {
-    for (intptr_t i = 0; i < 4; ++i) {
-      const std::pair<intptr_t, intptr_t> place(i * neighbour.first, i * neighbour.second);
-      EXPECT_NE(std::find(blocks.begin(), blocks.begin() + 64, place), blocks.begin() + 64) << "neighbour " << i;
+  extents.clear();
+  walk(dims, 4, int64_t{48} * 28 * 28 * 28 * 48 * 4, note_extents);
+  EXPECT_EQ(extents, (std::vector<std::pair<int64_t, int64_t>>(28, {48 * 28, 48 * 28})));
+  EXPECT_EQ(last_block.dst_row % 128, 0) << "rows that begin lines are to be known by it";
+}
+
+TEST(Walk, MakesLongRunsInPieces) {
+  const std::vector<PlanDim> dims = {{3000, 4 * 300 * 64, 4 * 64}, {64, 4 * 300, 4}, {300, 4, 4 * 64 * 3000}};
+  extents.clear();
+  walk(dims, 4, int64_t{3000} * 64 * 300 * 4, note_extents);
+  ASSERT_EQ(extents.size(), 94U);
+  EXPECT_EQ(extents.front(), std::pair(kMostListed, int64_t{300}));
+  EXPECT_EQ(extents.back(), std::pair(int64_t{24 * 64}, int64_t{300}));
+}
+
+// Through the real kernels: each source element is the number of its place. dst begins where no line does.
+template <class T>
+void copies_permutations(Random& random) {
+  for (int64_t round = testing::rounds(60); round > 0; --round) {
+    std::vector<int64_t> shape(static_cast<size_t>(pick(random, 3, 6)));
+    int64_t room = one_in(random, 8) ? 3'000'000 / static_cast<int64_t>(sizeof(T)) : 60'000;
+    for (int64_t& extent : shape) {
+      extent = std::clamp<int64_t>(one_in(random, 10) ? pick(random, 2, 3000) : pick(random, 2, 40), 1, room);
+      room /= extent;
     }
+    std::vector<size_t> order(shape.size());
+    for (size_t i = 0; i < order.size(); ++i) order[i] = i;  // axes reversed, mostly
+    if (one_in(random, 2)) testing::shuffle(random, order);
+    std::vector<int64_t> strides(shape.size());
+    int64_t count = 1;
+    int64_t first = 0;
+    for (const size_t axis : order) {
+      strides[axis] = one_in(random, 8) ? -count : count;
+      if (strides[axis] < 0) first += (shape[axis] - 1) * count;
+      count *= shape[axis];
+    }
+    std::vector<T> src(static_cast<size_t>(count));
+    for (size_t i = 0; i < src.size(); ++i) src[i] = static_cast<T>(i * 2654435761U >> 7);
+    const auto shift = static_cast<size_t>(one_in(random, 2) ? 0 : pick(random, 0, 63));
+    std::vector<T> dst(src.size() + shift + 1, T{0x5A});
+    std::vector<int64_t> bytes = strides;
+    for (int64_t& stride : bytes) stride *= static_cast<int64_t>(sizeof(T));
+    copy(BufferView::of(dst.data() + shift, shape), BufferView::of(src.data() + first, shape, bytes),
+         StreamRef::host());
+    size_t at = shift;
+    testing::for_each_index(shape, [&](const testing::Index& index) {
+      int64_t from = first;
+      for (size_t axis = 0; axis < shape.size(); ++axis) from += index[axis] * strides[axis];
+      ASSERT_EQ(dst[at++], src[static_cast<size_t>(from)]);
+    });
+    ASSERT_EQ(dst[at], T{0x5A});
+    ASSERT_EQ(std::count(dst.begin(), dst.begin() + static_cast<ptrdiff_t>(shift), T{0x5A}),
+              static_cast<ptrdiff_t>(shift));
   }
 }
 
-// Through the real kernels: each source element is the number of its place.
 TEST(Walk, CopiesPermutationsInTilesRight) {
   Random random = testing::seeded_random("WalkCopies");
-  for (int64_t round = testing::rounds(60); round > 0; --round) {
-    const auto shape = std::vector<int64_t>{pick(random, 2, 19), pick(random, 2, 9), pick(random, 2, 9),
-                                            pick(random, 2, 9), pick(random, 2, 19)};
-    std::vector<size_t> order = {0, 1, 2, 3, 4};
-    testing::shuffle(random, order);
-    std::vector<int64_t> strides(5);
-    int64_t count = 1;
-    for (const size_t axis : order) {
-      strides[axis] = count * 4;
-      count *= shape[axis];
-    }
-    std::vector<uint32_t> src(static_cast<size_t>(count));
-    for (size_t i = 0; i < src.size(); ++i) src[i] = static_cast<uint32_t>(i);
-    std::vector<uint32_t> dst(src.size(), ~0U);
-    copy(BufferView::of(dst.data(), shape), BufferView::of(src.data(), shape, strides), StreamRef::host());
-    size_t at = 0;
-    testing::for_each_index(shape, [&](const testing::Index& index) {
-      int64_t offset = 0;
-      for (size_t axis = 0; axis < 5; ++axis) offset += index[axis] * strides[axis];
-      ASSERT_EQ(dst[at++], static_cast<uint32_t>(offset / 4));
-    });
-  }
+  copies_permutations<uint8_t>(random);
+  copies_permutations<uint16_t>(random);
+  copies_permutations<uint32_t>(random);
+  copies_permutations<uint64_t>(random);
 }
 
 }  // namespace

@@ -31,16 +31,24 @@ bool streams(const Block& b, int64_t bytes) noexcept {
   return bytes >= (gappy ? kStreamGappyBytes : kStreamBytes);
 }
 
-// The outermost dimension whose parts are alike, to an eighth; else the longest.
+// A dimension whose parts are alike, to an eighth; of these the one whose indices lie farthest apart, on the side where
+// they lie closer, and the outermost of equals: a cut through what follows itself there makes short runs of long ones.
+// Else the longest.
 int dimension_to_split(const Move& move, int threads) {
   int longest = 0;
+  int best = -1;
+  uint64_t farthest = 0;
   for (int i = 0; i < move.count; ++i) {
-    const int64_t extent = move.dims[i].extent;
-    const int64_t largest_part = (extent + threads - 1) / threads;
-    if (largest_part <= extent / threads + extent / threads / 8) return i;
-    if (extent > move.dims[longest].extent) longest = i;
+    const PlanDim& dim = move.dims[i];
+    if (dim.extent > move.dims[longest].extent) longest = i;
+    const int64_t largest_part = (dim.extent + threads - 1) / threads;
+    const bool alike = 8 * (largest_part * threads - dim.extent) <= dim.extent;
+    const uint64_t distance = std::min(magnitude(dim.dst_stride), magnitude(dim.src_stride));
+    if (!alike || (best >= 0 && distance <= farthest)) continue;
+    farthest = distance;
+    best = i;
   }
-  return longest;
+  return best >= 0 ? best : longest;
 }
 
 }  // namespace

@@ -14,6 +14,7 @@ constexpr const simd::Pickers* kFamilies[] = {&simd::kChannelPickers, &simd::kTr
 
 Kernel pick_kernel(const Block& block) {
   const auto target = static_cast<size_t>(simd::target());
+  if (block.dst_rows != nullptr) return simd::kTransposePickers[target](block);
   for (const simd::Pickers* family : kFamilies) {
     const simd::Picker picker = (*family)[target];
     if (picker == nullptr) continue;

@@ -10,14 +10,18 @@
 
 namespace strideport::host {
 
-/// One loop. A dimension that is walked in pieces has two: one over the pieces, and further in one over a piece.
+/// One loop. A dimension that is walked in pieces has two: one over the pieces, and further in one over a piece, which may
+/// be the kernel itself.
 struct Loop {
   int64_t extent;
   int64_t dst_stride;
   int64_t src_stride;
-  int piece;     ///< of a loop over pieces: the loop over one of them; else -1
-  int64_t last;  ///< the extent of that loop in the last piece
+  int64_t* piece = nullptr;  ///< of a loop over pieces: the extent of what walks one of them
+  int64_t last = 0;          ///< that extent in the last piece
 };
+
+/// The most rows or columns of a kernel that come from several dimensions.
+constexpr int64_t kMostListed = 2048;
 
 struct Walk {
   Block block;
@@ -25,8 +29,13 @@ struct Walk {
   const std::byte* src;
   int count = 0;
   Loop loops[2 * (kMaxNdim + 1)];  ///< outermost first
+  int64_t dst_rows[kMostListed + kListedBeyond];
+  int64_t src_columns[kMostListed + kListedBeyond];
 
-  Walk(std::byte* to, const std::byte* from) noexcept : dst(to), src(from) {}  // the loops stay uninitialised
+  // Loops and lists stay uninitialised.
+  Walk(std::byte* to, const std::byte* from) noexcept : dst(to), src(from) {}
+  Walk(const Walk&) = delete;  // the loops point into it
+  Walk& operator=(const Walk&) = delete;
 };
 
 /// Chooses the block and the loops. `bytes` is the payload of the whole copy, of which this may be a part.

@@ -27,8 +27,18 @@ inline Span span_of(int64_t rows, int64_t row, int64_t columns, int64_t column, 
   (column < 0 ? span.lower : span.upper) += (columns - 1) * column;
   return span;
 }
-inline Span dst_span(const host::Block& b) { return span_of(b.rows, b.dst_row, b.columns, b.dst_column, b.item); }
-inline Span src_span(const host::Block& b) { return span_of(b.rows, b.src_row, b.columns, b.src_column, b.item); }
+inline Span span_of(const int64_t* offsets, int64_t count, int64_t bytes) {
+  const auto [least, most] = std::minmax_element(offsets, offsets + count);
+  return {*least, *most + bytes};
+}
+inline Span dst_span(const host::Block& b) {
+  if (b.dst_rows != nullptr) return span_of(b.dst_rows, b.rows, b.columns * b.item);
+  return span_of(b.rows, b.dst_row, b.columns, b.dst_column, b.item);
+}
+inline Span src_span(const host::Block& b) {
+  if (b.src_columns != nullptr) return span_of(b.src_columns, b.columns, b.rows * b.item);
+  return span_of(b.rows, b.src_row, b.columns, b.src_column, b.item);
+}
 
 /// Runs the kernel that is picked for `b`, and compares every byte of the destination and up to 256 around it.
 inline void expect_copied(const host::Block& b, std::byte* dst, const std::byte* src, const Guarded& dst_memory) {
@@ -38,9 +48,10 @@ inline void expect_copied(const host::Block& b, std::byte* dst, const std::byte*
   std::fill(from, to, std::byte{0xA5});
   std::vector<std::byte> expected(from, to);
   for (int64_t r = 0; r < b.rows; ++r) {
+    std::byte* const row = expected.data() + (dst - from) + (b.dst_rows == nullptr ? r * b.dst_row : b.dst_rows[r]);
     for (int64_t c = 0; c < b.columns; ++c) {
-      std::byte* const item = expected.data() + (dst - from) + r * b.dst_row + c * b.dst_column;
-      std::memcpy(item, src + r * b.src_row + c * b.src_column, static_cast<size_t>(b.item));
+      const std::byte* const column = src + (b.src_columns == nullptr ? c * b.src_column : b.src_columns[c]);
+      std::memcpy(row + c * b.dst_column, column + r * b.src_row, static_cast<size_t>(b.item));
     }
   }
   host::pick_kernel(b)(dst, src, b);

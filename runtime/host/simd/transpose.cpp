@@ -121,9 +121,28 @@ void transpose_dense(std::byte* dst, const std::byte* src, const Block& b) {
   }
 }
 
+// Rows and columns that come from several dimensions.
+template <int S>
+void transpose_listed(std::byte* dst, const std::byte* src, const Block& b) {
+  using M = Wide<S>;
+  const bool at_items = reinterpret_cast<uintptr_t>(dst) % S == 0;
+  if (b.columns * S < 2 * kLineBytes || b.rows < M::kRows) {
+    transpose_any_listed<S>(dst, src, b);
+  } else if (b.streams && at_items && b.dst_row % kLineBytes == 0) {
+    Tiles<M, true, Listed>(dst, src, b).run();
+    hwy::FlushStream();
+  } else if (b.streams && S >= 4 && b.columns * S >= kLongRowBytes) {
+    ShiftedTiles<S, Listed>(dst, src, b).run();
+    hwy::FlushStream();
+  } else {
+    Tiles<M, false, Listed>(dst, src, b).run();
+  }
+}
+
 template <int S>
 Kernel pick_dense(const Block& b) {
   if constexpr (is_word(S)) {
+    if (b.dst_rows != nullptr) return transpose_listed<S>;
     const bool fits = b.rows >= Narrow<S>::kRows && b.columns >= Narrow<S>::kColumns;
     return fits ? transpose_dense<S> : transpose_any<S>;
   } else {
@@ -135,8 +154,8 @@ Kernel pick_dense(const Block& b) {
 #else
 
 template <int S>
-Kernel pick_dense(const Block&) {
-  return transpose_any<S>;
+Kernel pick_dense(const Block& b) {
+  return b.dst_rows != nullptr ? transpose_any_listed<S> : transpose_any<S>;
 }
 
 #endif
@@ -151,7 +170,7 @@ Kernel pick_item(const Block& b) {
 Kernel pick_transpose(const Block& b) {
   const int64_t row = b.src_row < 0 ? -b.src_row : b.src_row;
   const int64_t column = b.src_column < 0 ? -b.src_column : b.src_column;
-  if (b.rows == 1 || row == 0 || row >= column) return nullptr;
+  if (b.dst_rows == nullptr && (b.rows == 1 || row == 0 || row >= column)) return nullptr;
   switch (b.item) {
     case 1: return pick_item<1>(b);
     case 2: return pick_item<2>(b);

@@ -44,6 +44,18 @@ void transpose_any(std::byte* dst, const std::byte* src, const Block& b) {
   }
 }
 
+// Where lists say which rows and columns, of which there are few.
+template <int S>
+void transpose_any_listed(std::byte* dst, const std::byte* src, const Block& b) {
+  for (int64_t r = 0; r < b.rows; ++r) {
+    std::byte* const to = dst + b.dst_rows[r];
+    const std::byte* const from = src + r * S;
+    for (int64_t c = 0; c < b.columns; ++c) {
+      __builtin_memcpy(to + c * S, from + b.src_columns[c], static_cast<size_t>(S));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace strideport::host::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

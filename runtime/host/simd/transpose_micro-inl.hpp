@@ -10,6 +10,24 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
+// Where the rows of dst and the columns of src begin: at equal distances, or where lists say. See Block.
+struct Even {
+  int64_t dst_row;
+  int64_t src_column;
+
+  explicit Even(const Block& b) : dst_row(b.dst_row), src_column(b.src_column) {}
+  HWY_INLINE int64_t row(int64_t r) const { return r * dst_row; }
+  HWY_INLINE int64_t column(int64_t c) const { return c * src_column; }
+};
+struct Listed {
+  const int64_t* dst_rows;
+  const int64_t* src_columns;
+
+  explicit Listed(const Block& b) : dst_rows(b.dst_rows), src_columns(b.src_columns) {}
+  HWY_INLINE int64_t row(int64_t r) const { return dst_rows[r]; }
+  HWY_INLINE int64_t column(int64_t c) const { return src_columns[c]; }
+};
+
 // Items of S bytes in vectors of D.
 template <int S, class D>
 struct Micro {
@@ -42,19 +60,35 @@ struct Micro {
     }
   }
 
+  static HWY_INLINE void load_turned(V* v, const std::byte* src, int64_t src_column) {
+    for (int c = 0; c < kRows; ++c) v[c] = load(D(), src + c * src_column, src_column * kRows);
+    for (int i = 1; i < kRows; i *= 2) interleave(v);
+  }
+
+  template <bool Stream>
+  static HWY_INLINE void store(std::byte* dst, V v) {
+    T* const to = reinterpret_cast<T*>(dst);
+    if constexpr (Stream) {
+      hn::Stream(v, D(), to);
+    } else {
+      hn::StoreU(v, D(), to);
+    }
+  }
+
   template <bool Stream>
   static HWY_INLINE void run(std::byte* dst, int64_t dst_row, const std::byte* src, int64_t src_column) {
     V v[kRows];
-    for (int c = 0; c < kRows; ++c) v[c] = load(D(), src + c * src_column, src_column * kRows);
-    for (int i = 1; i < kRows; i *= 2) interleave(v);
-    for (int r = 0; r < kRows; ++r) {
-      T* const to = reinterpret_cast<T*>(dst + r * dst_row);
-      if constexpr (Stream) {
-        hn::Stream(v[r], D(), to);
-      } else {
-        hn::StoreU(v[r], D(), to);
-      }
-    }
+    load_turned(v, src, src_column);
+    for (int r = 0; r < kRows; ++r) store<Stream>(dst + r * dst_row, v[r]);
+  }
+
+  // To the rows from `first` on of `places`, counted from `dst`.
+  template <bool Stream, class Places>
+  static HWY_INLINE void run_to(std::byte* dst, const Places& places, int64_t first, const std::byte* src,
+                                int64_t src_column) {
+    V v[kRows];
+    load_turned(v, src, src_column);
+    for (int r = 0; r < kRows; ++r) store<Stream>(dst + places.row(first + r), v[r]);
   }
 };
 

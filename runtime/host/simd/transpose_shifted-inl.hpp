@@ -32,16 +32,17 @@ HWY_INLINE void copy_part(std::byte* dst, const std::byte* src, int64_t bytes) {
 
 constexpr bool is_word(int size) { return size == 1 || size == 2 || size == 4 || size == 8 || size == 16; }
 
-template <int S>
+template <int S, class Places = Even>
 class ShiftedTiles {
  public:
   static constexpr int kReadBytes = is_word(S) ? 256 : 384;
   static constexpr int kWriteBytes = is_word(S) ? 128 : 192;
   static constexpr int kTileRows = kReadBytes / S;
   static constexpr int kTileColumns = kWriteBytes / S;
+  static_assert(2 * kTileColumns <= kListedBeyond);
   static_assert(kReadBytes % S == 0 && kWriteBytes % S == 0);
 
-  ShiftedTiles(std::byte* dst, const std::byte* src, const Block& b) : dst_(dst), src_(src), b_(b) {}
+  ShiftedTiles(std::byte* dst, const std::byte* src, const Block& b) : dst_(dst), src_(src), b_(b), places_(b) {}
 
   void run() {
     for (int64_t row = 0; row < b_.rows; row += kBandRows) {
@@ -60,32 +61,32 @@ class ShiftedTiles {
     const int64_t columns = b_.columns - column < kTileColumns ? b_.columns - column : kTileColumns;
     for (int64_t row = first; row < first + band; row += kTileRows) {
       const int64_t rows = first + band - row < kTileRows ? first + band - row : kTileRows;
-      gather(src_ + row * S + column * b_.src_column, rows * S, columns);
+      gather(src_ + row * S, column, rows * S, columns);
       const bool last = row + kTileRows >= first + band;
       const int64_t next_row = last ? first : row + kTileRows;
       const int64_t next_column = last ? column + kTileColumns : column;
       transpose();
       for (int64_t r = 0; r < rows; ++r) {
         if (r < kTileColumns) ask_source(next_row, next_column + r);
-        row_out(dst_ + (row + r) * b_.dst_row + column * S, out_ + r * kPitch + kLineBytes, columns * S, column == 0,
+        row_out(dst_ + places_.row(row + r) + column * S, out_ + r * kPitch + kLineBytes, columns * S, column == 0,
                 column + columns == b_.columns, kept_ + (row - first + r) * kLineBytes);
       }
     }
   }
 
-  HWY_INLINE void gather(const std::byte* src, int64_t bytes, int64_t columns) {
+  HWY_INLINE void gather(const std::byte* src, int64_t column, int64_t bytes, int64_t columns) {
     for (int64_t c = 0; c < columns; ++c) {
       std::byte* const to = stage_ + c * kReadBytes;
       if (bytes == kReadBytes) {
-        copy_run<true>(to, src + c * b_.src_column, kReadBytes);
+        copy_run<true>(to, src + places_.column(column + c), kReadBytes);
       } else {
-        copy_part(to, src + c * b_.src_column, bytes);
+        copy_part(to, src + places_.column(column + c), bytes);
       }
     }
   }
 
   HWY_INLINE void ask_source(int64_t row, int64_t column) const {
-    for (int64_t i = 0; i < kReadBytes; i += kLineBytes) foresee(src_, row * S + column * b_.src_column + i);
+    for (int64_t i = 0; i < kReadBytes; i += kLineBytes) foresee(src_, row * S + places_.column(column) + i);
   }
 
   // The whole of the first stage, whatever of it was filled.
@@ -131,6 +132,7 @@ class ShiftedTiles {
   std::byte* dst_;
   const std::byte* src_;
   const Block b_;
+  const Places places_;
   alignas(kLineBytes) std::byte stage_[kReadBytes * kTileColumns + 16];
   alignas(kLineBytes) std::byte out_[kPitch * kTileRows];
   alignas(kLineBytes) std::byte kept_[kLineBytes * kBandRows];

@@ -11,7 +11,7 @@ namespace {
 
 // The shapes that did best of runs of 64 to 512 bytes on either side, on a 2-core Sapphire Rapids. Writes of 2 lines
 // side by side gained 15 % over single ones, for bytes nothing.
-template <class M, bool Stream>
+template <class M, bool Stream, class Places = Even>
 class Tiles {
  public:
   static constexpr int kReadBytes = Stream ? 256 : 128;                           // of a source column
@@ -19,7 +19,7 @@ class Tiles {
   static constexpr int kTileRows = kReadBytes / M::kItem;
   static constexpr int kTileColumns = kWriteBytes / M::kItem;
 
-  Tiles(std::byte* dst, const std::byte* src, const Block& b) : dst_(dst), src_(src), b_(b) {}
+  Tiles(std::byte* dst, const std::byte* src, const Block& b) : dst_(dst), src_(src), b_(b), places_(b) {}
 
   // Strips of a tile's width: from the first column that begins a line, as many as are whole; what is left before and
   // after by strips of one vector, which may write some items twice, the same.
@@ -55,46 +55,47 @@ class Tiles {
 
   template <bool Streams>
   HWY_INLINE void tile(int64_t row, int64_t rows, int64_t column, int64_t columns) {
-    const std::byte* const src = src_ + row * M::kItem + column * b_.src_column;
+    const std::byte* const src = src_ + row * M::kItem;
     if (rows == kTileRows) {
-      for (int64_t c = 0; c < columns; ++c) copy_run<true>(at(c), src + c * b_.src_column, kReadBytes);
+      for (int64_t c = 0; c < columns; ++c) copy_run<true>(at(c), src + places_.column(column + c), kReadBytes);
     } else {
-      for (int64_t c = 0; c < columns; ++c) copy_run<false>(at(c), src + c * b_.src_column, rows * M::kItem);
+      for (int64_t c = 0; c < columns; ++c) {
+        copy_run<false>(at(c), src + places_.column(column + c), rows * M::kItem);
+      }
     }
     const bool last = row + kTileRows >= b_.rows;
     const int64_t next_row = last ? 0 : row + kTileRows;
     const int64_t next_column = last ? next_column_ : column;
-    const int64_t next_src = next_row * M::kItem + next_column * b_.src_column;
-    const int64_t next_dst = next_row * b_.dst_row + next_column * M::kItem;
-    std::byte* const dst = dst_ + row * b_.dst_row + column * M::kItem;
-    int64_t asked = 0;
+    std::byte* const dst = dst_ + column * M::kItem;
+    int64_t asked = next_column;
     for (int64_t r = 0; r < rows; r += M::kRows) {
       const int64_t from = r + M::kRows < rows ? r : rows - M::kRows;
-      ask_source(next_src, asked);
+      ask_source(next_row, asked);
       asked += kAskedColumns;
-      if constexpr (!Streams) ask_destination(next_dst + from * b_.dst_row, columns * M::kItem);
-      rows_out<Streams>(dst + from * b_.dst_row, from, columns);
+      if constexpr (!Streams) ask_destination(next_row + from, next_column, columns * M::kItem);
+      rows_out<Streams>(dst, row + from, from, columns);
     }
   }
 
   // The source columns to ask for beside each round of kRows rows.
   static constexpr int64_t kAskedColumns = (kTileColumns * M::kRows + kTileRows - 1) / kTileRows;
+  static_assert(kTileRows <= kListedBeyond && kTileColumns + kAskedColumns <= kListedBeyond);
 
-  HWY_INLINE void ask_source(int64_t next, int64_t from) const {
+  HWY_INLINE void ask_source(int64_t row, int64_t from) const {
     for (int64_t c = from; c < from + kAskedColumns; ++c) {
-      for (int64_t i = 0; i < kReadBytes; i += kLineBytes) foresee(src_, next + c * b_.src_column + i);
+      for (int64_t i = 0; i < kReadBytes; i += kLineBytes) foresee(src_, row * M::kItem + places_.column(c) + i);
     }
   }
 
-  HWY_INLINE void ask_destination(int64_t next, int64_t bytes) const {
-    for (int r = 0; r < M::kRows; ++r) {
-      for (int64_t i = 0; i < bytes; i += kLineBytes) foresee_write(dst_, next + r * b_.dst_row + i);
+  HWY_INLINE void ask_destination(int64_t row, int64_t column, int64_t bytes) const {
+    for (int64_t r = row; r < row + M::kRows; ++r) {
+      for (int64_t i = 0; i < bytes; i += kLineBytes) foresee_write(dst_, places_.row(r) + column * M::kItem + i);
     }
   }
 
-  // kRows rows, `from` on in the stage.
+  // kRows rows from `row` on, which are `from` on in the stage.
   template <bool Streams>
-  HWY_INLINE void rows_out(std::byte* dst, int64_t from, int64_t columns) {
+  HWY_INLINE void rows_out(std::byte* dst, int64_t row, int64_t from, int64_t columns) {
     if constexpr (Streams && M::kBytes < kLineBytes) {
       // A line's parts are written one right after the other: apart they would go to memory one by one.
       for (int64_t c = 0; c < columns; c += kLineBytes / M::kItem) {
@@ -103,12 +104,12 @@ class Tiles {
                                  kReadBytes);
         }
         for (int r = 0; r < M::kRows; ++r) {
-          stream_lines(dst + r * b_.dst_row + c * M::kItem, lines_ + r * kLineBytes, kLineBytes);
+          stream_lines(dst + places_.row(row + r) + c * M::kItem, lines_ + r * kLineBytes, kLineBytes);
         }
       }
     } else {
       for (int64_t c = 0; c < columns; c += M::kColumns) {
-        M::template run<Streams>(dst + c * M::kItem, b_.dst_row, at(c) + from * M::kItem, kReadBytes);
+        M::template run_to<Streams>(dst + c * M::kItem, places_, row, at(c) + from * M::kItem, kReadBytes);
       }
     }
   }
@@ -118,6 +119,7 @@ class Tiles {
   std::byte* dst_;
   const std::byte* src_;
   const Block b_;
+  const Places places_;
   int64_t next_column_ = 0;
   alignas(kLineBytes) std::byte stage_[kReadBytes * kTileColumns];
   alignas(kLineBytes) std::byte lines_[kLineBytes * M::kRows];
