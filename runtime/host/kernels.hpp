@@ -20,8 +20,8 @@ struct Block {
   int64_t item = 1;      ///< contiguous on both sides
   bool streams = false;  ///< the whole copy is larger than a cache that would be of use to who reads dst next
 
-  /// Where both are given, the offsets of the rows in dst and of the columns in src, in bytes from the first, instead of
-  /// dst_row, which then has the factors of two that all their distances have, and src_column. In transposes alone:
+  /// Where both are given, the offsets of the rows in dst and of the columns in src, in bytes from the first, instead
+  /// of dst_row, which then has the factors of two that all their distances have, and src_column. In transposes alone:
   /// src_row is the item, dst_column too. kListedBeyond offsets more can be read.
   const int64_t* dst_rows = nullptr;
   const int64_t* src_columns = nullptr;

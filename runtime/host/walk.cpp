@@ -1,15 +1,15 @@
 // The inner dimension of the kernel is the densest one of dst. The outer is the densest one of src where that is
 // another (a transpose), else the next one of dst.
 //
-// That is right as long as the kernel's block is large. Five dimensions reversed, (48,28,28,28,48), make 21952 blocks of
-// 48 x 48 items: runs of 192 bytes on either side, and what continues them comes 28 or 784 blocks later. But the next
+// That is right as long as the kernel's block is large. Five dimensions reversed, (48,28,28,28,48), make 21952 blocks
+// of 48 x 48 items: runs of 192 bytes on either side, and what continues them comes 28 or 784 blocks later. But the next
 // dimension of src follows the rows of the kernel there without a gap, and the next of dst its columns. So a transpose
 // takes them in, until its runs are long on both sides: it is then one of 1344 x 1344 items, whose rows lie in dst, and
-// whose columns in src, where lists say. That took a third of the time, for six dimensions (12,12,12,12,12,12) a quarter.
+// whose columns in src, where lists say. That took a third of the time, for six dimensions of 12 a quarter.
 //
 // Where that is not to be had, for gaps lie between or the items are no words, dimensions that lie close together, on
-// either side, are walked in pieces, until the rows are long on both sides or the tile has its share of the second-level
-// cache:
+// either side, are walked in pieces, until the rows are long on both sides or the tile has its share of the
+// second-level cache:
 //
 //     for the pieces of all dimensions, in the order of dst
 //       for the indices within the pieces, in the order of dst

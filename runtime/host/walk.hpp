@@ -1,4 +1,4 @@
-/// The loops around a kernel: which two dimensions it gets, and in which order and in what pieces the others are walked.
+/// The loops around a kernel: which dimensions it gets, and in which order and in what pieces the others are walked.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,8 @@
 
 namespace strideport::host {
 
-/// One loop. A dimension that is walked in pieces has two: one over the pieces, and further in one over a piece, which may
-/// be the kernel itself.
+/// One loop. A dimension that is walked in pieces has two: one over the pieces, and further in one over a piece, which
+/// may be the kernel itself.
 struct Loop {
   int64_t extent;
   int64_t dst_stride;

@@ -1,5 +1,5 @@
-/// Kernels of more than two dimensions: several that follow each other without a gap make the rows of a transpose, where
-/// the source is dense, or its columns, where the destination is.
+/// Kernels of more than two dimensions: several that follow each other without a gap make the rows of a transpose,
+/// where the source is dense, or its columns, where the destination is.
 #pragma once
 
 #include <algorithm>

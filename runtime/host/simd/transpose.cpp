@@ -102,8 +102,8 @@ void transpose_dense(std::byte* dst, const std::byte* src, const Block& b) {
   if (b.columns < M::kColumns) {
     transpose_strips<S, Narrow<S>, Lines::partly>(dst, src, b);
   } else if (b.streams && whole_lines) {
-    // Of few rows the source is read on from column to column: nothing is to be gathered. 20 x 500000 words took 0.75 of
-    // the time. Items of 16 bytes need no registers to be turned: 8192 x 4096 of them took 0.85 of it.
+    // Of few rows the source is read on from column to column: nothing is to be gathered. 20 x 500000 words took 0.75
+    // of the time. Items of 16 bytes need no registers to be turned: 8192 x 4096 of them took 0.85 of it.
     if (M::kBytes == kLineBytes && (S == 16 || b.rows < Tiles<M, true>::kTileRows)) {
       transpose_strips<S, M, Lines::streamed>(dst, src, b);
     } else {
