@@ -28,7 +28,7 @@ struct Arena {
   uintptr_t begin() const { return reinterpret_cast<uintptr_t>(memory.data()); }
   void randomise(Random& random, int64_t size) {
     memory.resize(static_cast<size_t>(size));
-    for (std::byte& byte : memory) byte = static_cast<std::byte>(random());
+    fill(random, memory);
   }
 };
 

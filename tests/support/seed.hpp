@@ -1,10 +1,14 @@
 /// The seed of a random test: STRIDEPORT_SEED if set, else a fresh one; printed either way.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <random>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -42,6 +46,15 @@ template <class T>
 void shuffle(Random& random, std::vector<T>& values) {
   for (size_t left = values.size(); left > 1; --left) {
     std::swap(values[left - 1], values[static_cast<size_t>(pick(random, 0, static_cast<int64_t>(left) - 1))]);
+  }
+}
+
+inline void fill(Random& random, std::span<std::byte> bytes) {
+  while (!bytes.empty()) {
+    const uint64_t draw = random();
+    const size_t size = std::min(bytes.size(), sizeof draw);
+    std::memcpy(bytes.data(), &draw, size);
+    bytes = bytes.subspan(size);
   }
 }
 
