@@ -88,6 +88,9 @@ has_googletest() { has_header gtest/gtest.h; }
 has_highway() { has_header hwy/highway.h; }
 has_eigen() { [[ -e /usr/include/eigen3/Eigen/Core || -e /usr/local/include/eigen3/Eigen/Core ]]; }
 has_ccache() { command -v ccache >/dev/null; }
+# For the tests of NEON on other machines than Arm's.
+has_aarch64_compiler() { command -v aarch64-linux-gnu-g++ >/dev/null; }
+has_qemu() { command -v qemu-aarch64-static >/dev/null || command -v qemu-aarch64 >/dev/null; }
 
 # The Debian and Ubuntu package behind each check.
 package_of() {
@@ -102,6 +105,8 @@ package_of() {
     highway) echo libhwy-dev ;;
     eigen) echo libeigen3-dev ;;
     ccache) echo ccache ;;
+    aarch64_compiler) echo g++-aarch64-linux-gnu ;;
+    qemu) echo qemu-user-static ;;
   esac
 }
 
@@ -205,7 +210,7 @@ build() {
   mkdir -p "$root/build/$preset"
   (cd "$root" && cmake --preset "$preset" -DPython3_EXECUTABLE="$venv/bin/python" "$@") >"$log" 2>&1 ||
     die "cmake --preset $preset failed:" "$(cat "$log")"
-  grep -E '^-- (CUDA|DLPack|GoogleTest|Google Benchmark|Sample|Python) ' "$log" | sed 's/^-- /    /' || true
+  grep -E '^-- (CUDA|DLPack|Highway|GoogleTest|Google Benchmark|Sample|Python) ' "$log" | sed 's/^-- /    /' || true
   (cd "$root" && cmake --build --preset "$preset" ${targets[0]:+--target "${targets[@]}"})
 }
 

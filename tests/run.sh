@@ -18,7 +18,7 @@ the CUDA compiler (300 MB from PyPI) into .venv too where the machine has none. 
                  the Python tests on the default interpreter
   --no-cuda      build without the device side, which needs no CUDA compiler: the C++ tests, and the Python tests on the
                  default interpreter
-  --slow         slow tests too
+  --slow         slow tests too, and the host engine's built for 64-bit Arm and run under QEMU
   --torch        install PyTorch too (about 5 GB); its tests run anyway where .venv has it
   --help         this text
 
@@ -63,7 +63,14 @@ source "$(dirname "${BASH_SOURCE[0]}")/../.ci/setup.sh"
 # wants LABEL: whether tests with it are to run.
 wants() { ((${#labels[@]} == 0)) || [[ " ${labels[*]} " == *" $1 "* ]]; }
 
-install_system compiler cmake ninja python venv python_headers googletest highway -- eigen ccache
+# The host engine's loops for NEON: whole release builds alone, and not where the release is NEON's itself.
+emulated=no
+if [[ $slow == yes && -z $sanitize && $cuda == yes && $(uname -m) != aarch64 ]] && { wants cpu || wants slow; }; then
+  emulated=yes
+fi
+emulation=()
+[[ $emulated == no ]] || emulation=(aarch64_compiler qemu)
+install_system compiler cmake ninja python venv python_headers googletest highway -- eigen ccache "${emulation[@]}"
 make_venv "$venv" "$python"
 pip_install "$venv" "$root/tests/requirements.txt"
 [[ $cuda == no ]] || install_cuda
@@ -101,8 +108,9 @@ count() {
   summary+=("$(printf '%-36s %6d passed %4d failed %4d skipped' "$1" "$2" "$failures" "$4")")
 }
 
+# run_ctest PRESET: its tests with the labels that are wanted.
 run_ctest() {
-  local log=$root/build/$preset/ctest.log status total failures skips
+  local log=$root/build/$1/ctest.log status total failures skips
   local -a filter=()
   if ((${#labels[@]})); then filter+=(-L "^($(IFS='|' && echo "${labels[*]}"))\$"); fi
   local -a left_out=()
@@ -110,16 +118,29 @@ run_ctest() {
   [[ " ${labels[*]} " == *" gpu "* ]] || left_out+=(gpu)
   if ((${#left_out[@]})); then filter+=(-LE "^($(IFS='|' && echo "${left_out[*]}"))\$"); fi
   printf '\n'
-  say "ctest ${filter[*]}"
+  say "ctest $1 ${filter[*]}"
   set +e
-  ctest --test-dir "$root/build/$preset" --output-on-failure --no-tests=ignore -j "$(nproc)" "${filter[@]}" \
+  ctest --test-dir "$root/build/$1" --output-on-failure --no-tests=ignore -j "$(nproc)" "${filter[@]}" \
     </dev/null 2>&1 | tee "$log" | grep -vE '^ *(Start +[0-9]+:|[0-9]+/[0-9]+ Test .* Passed )'
   status=${PIPESTATUS[0]}
   set -e
   total=$(number_of 'failed out of [0-9]+' "$log")
   failures=$(number_of '[0-9]+ tests? failed out of' "$log")
   skips=$(grep -cE '\((Skipped|Disabled)\)$' "$log" || true)
-  count "ctest $preset" $((total - failures - skips)) "$failures" "$skips" "$status"
+  count "ctest $1" $((total - failures - skips)) "$failures" "$skips" "$status"
+}
+
+# All of the emulated tests have the label cpu and, in this suite, slow.
+run_emulated() {
+  local -a missing
+  mapfile -t missing < <(lacking "${emulation[@]}")
+  if ((${#missing[@]})); then
+    note "the host engine's tests on 64-bit Arm are left out: they need ${missing[*]}"
+    count "ctest aarch64" 0 0 1 0
+    return
+  fi
+  build aarch64
+  run_ctest aarch64
 }
 
 # begin_pytest TITLE INTERPRETER [SETTING=VALUE]...: in the background, as soon as fewer run than there are processors.
@@ -195,7 +216,8 @@ begin_sanitized_pytest() {
 python_wanted=no
 if wants python || wants slow; then python_wanted=yes; fi
 if [[ $sanitize == address && $python_wanted == yes ]]; then begin_sanitized_pytest; fi
-run_ctest
+run_ctest "$preset"
+[[ $emulated == no ]] || run_emulated
 if [[ $sanitize == thread ]]; then
   note "the Python tests are left out: an interpreter built without ThreadSanitizer hides the order of its locks"
 elif [[ -z $sanitize && $cuda == no ]]; then
