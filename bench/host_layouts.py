@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import math
 import pathlib
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -67,6 +68,10 @@ def random_bytes(count: int, rng: np.random.Generator) -> np.ndarray:
     return words.view(np.uint8)[:count]
 
 
+def nbytes_of(layout: Layout, strides: tuple[int, ...]) -> int:
+    return extent_of(layout, strides)[1] * layout.dtype.itemsize
+
+
 def extent_of(layout: Layout, strides: tuple[int, ...]) -> tuple[int, int]:
     """The first element's place among all that the strides reach, and how many elements these span."""
     reach = [(n - 1) * s for n, s in zip(layout.shape, strides)]
@@ -74,27 +79,37 @@ def extent_of(layout: Layout, strides: tuple[int, ...]) -> tuple[int, int]:
     return first, first + sum(r for r in reach if r > 0) + 1
 
 
-def on_a_line(count: int) -> np.ndarray:
-    """Bytes that begin on a cache line, as PyTorch, JAX and Strideport allocate them; NumPy's begin 16 behind one."""
-    memory = np.empty(count + LINE_BYTES, np.uint8)
-    begin = -memory.ctypes.data % LINE_BYTES
-    return memory[begin : begin + count]
+class Arenas:
+    """Memory by name, which one layout after another uses: to fault in fresh pages takes longer than to copy.
 
+    Each begins on a cache line, as what PyTorch, JAX and Strideport allocate does; NumPy's begins 16 bytes behind one.
+    """
 
-def make_source(layout: Layout, noise: np.ndarray) -> np.ndarray:
-    """All the bytes that the strides reach, filled from `noise`."""
-    memory = on_a_line(extent_of(layout, layout.src_strides)[1] * layout.dtype.itemsize)
-    for begin in range(0, memory.size, noise.size):
-        piece = memory[begin : begin + noise.size]
-        piece[:] = noise[: piece.size]
-    return memory
+    def __init__(self, layouts: Iterable[Layout]) -> None:
+        self.largest = max((nbytes_of(x, strides) for x in layouts for strides in x[3:]), default=0)
+        self.named: dict[str, np.ndarray] = {}
+        self.touched: dict[str, int] = {}
 
+    def take(self, name: str, count: int) -> np.ndarray:
+        if name not in self.named:
+            memory = np.empty(self.largest + LINE_BYTES, np.uint8)  # pages that nobody touches cost nothing
+            self.named[name] = memory[-memory.ctypes.data % LINE_BYTES :]
+        touched = self.touched.get(name, 0)
+        self.named[name][touched:count] = 0
+        self.touched[name] = max(touched, count)
+        return self.named[name][:count]
 
-def make_output(layout: Layout) -> np.ndarray:
-    """All the bytes that the strides reach, touched."""
-    memory = on_a_line(extent_of(layout, layout.dst_strides)[1] * layout.dtype.itemsize)
-    memory[:] = 0
-    return memory
+    def source(self, layout: Layout, noise: np.ndarray) -> np.ndarray:
+        """All the bytes that the strides reach, filled from `noise`."""
+        memory = self.take("source", nbytes_of(layout, layout.src_strides))
+        for begin in range(0, memory.size, noise.size):
+            piece = memory[begin : begin + noise.size]
+            piece[:] = noise[: piece.size]
+        return memory
+
+    def output(self, name: str, layout: Layout) -> np.ndarray:
+        """All the bytes that the strides reach."""
+        return self.take(name, nbytes_of(layout, layout.dst_strides))
 
 
 def array_in(memory: np.ndarray, layout: Layout, strides: tuple[int, ...]) -> np.ndarray:

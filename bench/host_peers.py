@@ -42,9 +42,6 @@ class Memory(NamedTuple):
     src_bytes: np.ndarray
     dst_bytes: np.ndarray
 
-    def with_own_output(self) -> Memory:
-        return self._replace(dst_bytes=host_layouts.make_output(self.layout))
-
     def arrays(self, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
         return (host_layouts.array_in(self.dst_bytes, layout, layout.dst_strides),
                 host_layouts.array_in(self.src_bytes, layout, layout.src_strides))
@@ -163,7 +160,7 @@ class Hptt:
         function.restype = None
         arguments = [ints(*base.axes), len(base.shape), *one, *conjugate, pointers[0], ints(*base.shape), None,
                      *zero, pointers[1], None, self.threads, 1]
-        return lambda memory=memory: function(*arguments)  # by address: the memory has to stay
+        return lambda memory=memory: function(*arguments)  # knows addresses alone
 
     def new(self, memory: Memory) -> Callable:
         raise Refused("writes to memory that is there")
