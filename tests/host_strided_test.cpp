@@ -131,5 +131,53 @@ TEST(HostRuns, OfEverySizeMatchTheOdometer) {
   });
 }
 
+// Runs of many pages, which streaming stores write four pages in turn.
+TEST(HostRuns, OfManyPagesArriveWhole) {
+  Random random = testing::seeded_random("HostRuns.OfManyPages");
+  testing::Guarded dst(40);
+  testing::Guarded src(40);
+  for (std::byte* p = src.begin(); p != src.end(); ++p) *p = static_cast<std::byte>(random());
+  std::vector<std::byte> expected(dst.size());
+  for_each_target(simd::kRunPickers, [&](Target, const char* name, simd::Picker picker) {
+    for (int64_t at = 0, n = testing::rounds(64); at < n && !HasFailure(); ++at) {
+      const Block b{.item = pick(random, 64 << 10, 150 << 10), .streams = true};
+      const int64_t from = pick(random, 0, 63);
+      std::byte* const to = one_in(random, 2) ? dst.begin() + at : dst.end() - at - b.item;
+      std::memset(dst.begin(), 0xA5, dst.size());
+      std::fill(expected.begin(), expected.end(), std::byte{0xA5});
+      const std::byte* const first = one_in(random, 2) ? src.begin() + from : src.end() - from - b.item;
+      std::memcpy(expected.data() + (to - dst.begin()), first, static_cast<size_t>(b.item));
+      picker(b)(to, first, b);
+      EXPECT_EQ(std::memcmp(dst.begin(), expected.data(), expected.size()), 0)
+          << name << ": " << b.item << " bytes, " << at << " bytes from an end";
+    }
+  });
+}
+
+// Rows that whole lines are put together from.
+TEST(HostRuns, SideBySideMatchTheOdometer) {
+  Random random = testing::seeded_random("HostRuns.SideBySide");
+  BlockMemory memory(random);
+  for_each_target(simd::kRunPickers, [&](Target, const char* name, simd::Picker picker) {
+    for (int64_t at = 0, n = testing::rounds(64); at < n && !HasFailure(); ++at) {
+      for (const int64_t item : {9, 20, 31, 40, 48, 64, 96, 100, 500, 513, 1000, 1023, 1024}) {
+        Block b{.item = item, .streams = true};
+        b.columns = pick(random, 1, 11'000 / item);
+        b.rows = pick(random, 1, 12'000 / (b.columns * item));
+        b.dst_column = item;
+        b.dst_row = b.columns * item + (one_in(random, 2) ? pick(random, 0, 70) : 0);
+        const int64_t gap = pick(random, 0, 9);
+        b.src_column = item + gap;
+        b.src_row = b.columns * b.src_column;
+        if (one_in(random, 2)) {  // a transpose
+          b.src_row = item + gap;
+          b.src_column = b.rows * b.src_row;
+        }
+        memory.check(name, picker(b), b, place(random, at), place(random, pick(random, 0, 63)));
+      }
+    }
+  });
+}
+
 }  // namespace
 }  // namespace strideport::host
