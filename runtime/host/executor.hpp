@@ -13,7 +13,7 @@ namespace strideport::host {
 ///         std::bad_alloc for a temporary. dst is untouched then.
 void run(const CopyPlan& plan, const BufferView& dst, const BufferView& src);
 
-/// Planned dimensions on addresses of the first unit: no overlap but that of one block with itself, no row pointers.
+/// Planned dimensions on addresses of the first unit: no overlap, no row pointers.
 struct Move {
   const PlanDim* dims;
   int count;
