@@ -32,7 +32,11 @@
 #define HWY_COMPILE_ALL_ATTAINABLE
 #define HWY_BROKEN_EMU128 1
 #define HWY_WANT_AVX3_DL
-#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+// All but those of Target, so that none of a later Highway is compiled in vain. From 1.0.4 on there are two of NEON, and
+// the one that asks for no AES is taken.
+#define HWY_DISABLED_TARGETS                                     \
+  (~(HWY_AVX3_DL | HWY_AVX3 | HWY_AVX2 | HWY_SSE4 | HWY_SCALAR | \
+     (HWY_NEON_WITHOUT_AES ? HWY_NEON_WITHOUT_AES : HWY_NEON)))
 // What no copy needs is no reason not to run on a machine.
 #define HWY_DISABLE_PCLMUL_AES
 #define HWY_DISABLE_BMI2_FMA
@@ -43,9 +47,18 @@
 #include "hwy/detect_targets.h"
 #include "runtime/host/simd/target.hpp"
 
+#ifdef HWY_NEON_WITHOUT_AES
+#define STRIDEPORT_HAS_NEON ((HWY_TARGETS & HWY_NEON_WITHOUT_AES) != 0)
+#define STRIDEPORT_CHOOSE_NEON HWY_CHOOSE_NEON_WITHOUT_AES
+#else
+#define HWY_NEON_WITHOUT_AES 0  // outside of #if an unknown name is no 0
+#define STRIDEPORT_HAS_NEON ((HWY_TARGETS & HWY_NEON) != 0)
+#define STRIDEPORT_CHOOSE_NEON HWY_CHOOSE_NEON
+#endif
+
 // In the order of Target.
 #define STRIDEPORT_PICKERS(pick)                                                                   \
   {                                                                                                \
     HWY_CHOOSE_AVX3_DL(pick), HWY_CHOOSE_AVX3(pick), HWY_CHOOSE_AVX2(pick), HWY_CHOOSE_SSE4(pick), \
-        HWY_CHOOSE_NEON(pick), HWY_CHOOSE_FALLBACK(pick)                                           \
+        STRIDEPORT_CHOOSE_NEON(pick), HWY_CHOOSE_FALLBACK(pick)                                    \
   }

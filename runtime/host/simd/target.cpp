@@ -27,14 +27,16 @@ Found find() noexcept {
   const bool avx2 = sse4 && __builtin_cpu_supports("avx2");
   const bool avx3 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                     __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  // Highway's AVX3_DL has AVX-VNNI, VAES and VPCLMULQDQ too, which no loop that copies is compiled to.
+  // Highway's AVX3_DL has AVX-VNNI, VAES and VPCLMULQDQ too, which no loop that copies is compiled to; later ones shift
+  // bytes by GFNI.
   const bool avx3_dl = avx3 && __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
-                       __builtin_cpu_supports("avx512bitalg") && __builtin_cpu_supports("avx512vpopcntdq");
+                       __builtin_cpu_supports("avx512bitalg") && __builtin_cpu_supports("avx512vpopcntdq") &&
+                       __builtin_cpu_supports("gfni");
   if (avx3_dl) found.add(Target::avx3_dl);
   if (avx3) found.add(Target::avx3);
   if (avx2) found.add(Target::avx2);
   if (sse4) found.add(Target::sse4);
-#elif (HWY_TARGETS & HWY_NEON) != 0
+#elif STRIDEPORT_HAS_NEON
   found.add(Target::neon);
 #endif
   found.add(Target::plain);
