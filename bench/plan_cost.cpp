@@ -1,5 +1,5 @@
-// What planning costs, by rank, and what a small copy costs with it: bench/plan_cost [--benchmark_filter=...]. Views are
-// made beforehand, as a caller in a loop has them.
+// What planning costs, by rank, and what a small copy costs with it, into memory that is there or new:
+// bench/plan_cost [--benchmark_filter=...]. Views are made beforehand, as a caller in a loop has them.
 
 #include <benchmark/benchmark.h>
 
@@ -64,6 +64,21 @@ void copy(benchmark::State& state) {
   }
 }
 BENCHMARK(copy)->ArgNames({"extent", "reversed"})->ArgsProduct({{1, 8, 32, 64}, {0, 1}});
+
+// Into new memory, which is let go again.
+void to_contiguous(benchmark::State& state) {
+  const Pair pair({state.range(0), state.range(0)}, true);
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(strideport::to_contiguous(pair.src, strideport::Order::C, strideport::StreamRef::host()));
+  }
+}
+BENCHMARK(to_contiguous)->ArgName("extent")->Arg(1)->Arg(8)->Arg(32)->Arg(64);
+
+void empty(benchmark::State& state) {
+  const int64_t shape[] = {state.range(0), state.range(0)};
+  for (auto _ : state) benchmark::DoNotOptimize(strideport::empty(shape, strideport::dtype_of<float>()));
+}
+BENCHMARK(empty)->ArgName("extent")->Arg(1)->Arg(8)->Arg(32)->Arg(64);
 
 }  // namespace
 

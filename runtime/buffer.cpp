@@ -48,30 +48,32 @@ struct Memory {
   StreamRef stream;  // where it may be used at once
 };
 
+// Memory that a driver knows.
 Memory allocate(Device device, int64_t size, StreamRef stream) {
   if (!is_known(device.type)) {
     throw InvalidArgument("no memory of " + to_string(device) + " can be made: Strideport does not know that kind");
   }
-  DeviceApi* const api = device_api(device.type);
-  if (api != nullptr) check_index(*api, device);
-  std::shared_ptr<void> owner;
-  if (api != nullptr && is_device_memory(device.type)) {
+  DeviceApi& api = *device_api(device.type);
+  check_index(api, device);
+  if (is_device_memory(device.type)) {
     const StreamRef on = stream_to_allocate_on(device, stream);
-    void* const address = api->allocate(device.id, size, on);
-    return {address, MemoryUse::own(*api, device.id, address), on};
+    void* const address = api.allocate(device.id, size, on);
+    return {address, MemoryUse::own(api, device.id, address), on};
   }
-  if (api == nullptr) {
-    owner = allocate_host(size);
-  } else {
-    owner = is_pinned(device.type) ? allocate_pinned(*api, size) : allocate_managed(*api, device.id, size);
-  }
+  auto owner = is_pinned(device.type) ? allocate_pinned(api, size) : allocate_managed(api, device.id, size);
   void* const address = owner.get();
   return {address, std::move(owner), StreamRef::host()};
 }
 
-Buffer take(ViewBuilder builder, int64_t len, Device device, StreamRef stream) {
+Buffer take(ViewBuilder&& builder, int64_t len, Device device, StreamRef stream) {
+  builder.set_device(device);
+  if (device.type == DeviceType::cpu) {
+    std::shared_ptr<void> owner = allocate_host(len);
+    builder.set_buf(owner.get());
+    return {std::move(builder).finish(), std::move(owner)};
+  }
   Memory memory = allocate(device, len, stream);
-  builder.set_buf(memory.address).set_device(device);
+  builder.set_buf(memory.address);
   try {
     return {std::move(builder).finish(), memory.owner, memory.stream};
   } catch (...) {
@@ -79,6 +81,19 @@ Buffer take(ViewBuilder builder, int64_t len, Device device, StreamRef stream) {
     const bool there = memory.stream.is_host() || device_api(device.type)->drain(device.id, memory.stream);
     if (!there) MemoryUse::find(memory.owner)->keep_for_good();
     throw;
+  }
+}
+
+// `contiguous_strides` of a valid view: nothing to check, and nothing overflows where there are elements.
+void dense_strides(const BufferView& like, Order order, std::span<int64_t> strides) {
+  if (like.empty()) return contiguous_strides(like.shape(), like.itemsize(), order, strides);
+  const int64_t* const shape = like.shape().data();
+  const int ndim = like.ndim();
+  int64_t stride = like.itemsize();
+  for (int k = 0; k < ndim; ++k) {
+    const int axis = order == Order::F ? k : ndim - 1 - k;
+    strides[static_cast<size_t>(axis)] = stride;
+    stride *= shape[axis];
   }
 }
 
@@ -140,7 +155,7 @@ Buffer empty_like(const BufferView& like, Order order, Device device, StreamRef 
     kept_strides(like.shape(), like.strides(), like.itemsize(), builder.strides());
   } else {
     const bool fortran = order == Order::A && like.is_contiguous(Order::F) && !like.is_contiguous(Order::C);
-    contiguous_strides(like.shape(), like.itemsize(), fortran ? Order::F : order, builder.strides());
+    dense_strides(like, fortran ? Order::F : order, builder.strides());
   }
   return take(std::move(builder), like.len(), device, stream);
 }

@@ -67,7 +67,9 @@ void to_contiguous(std::span<std::byte> out, const BufferView& src, Order order,
 
 Buffer to_contiguous(const BufferView& src, Order order, StreamRef stream) {
   Buffer result = empty_like(src, order == Order::K ? order : resolve(order, src), src.device(), stream);
-  transfer::run({result.view(), result.use(), result.owner()}, {src, nullptr, nullptr}, stream, nullptr);
+  const bool host = !src.device().has_driver();
+  transfer::run({result.view(), result.use(), host ? nullptr : result.owner()}, {src, nullptr, nullptr}, stream,
+                nullptr);
   return result;
 }
 

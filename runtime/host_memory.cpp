@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdlib>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -23,10 +24,10 @@
 namespace strideport {
 namespace {
 
-constexpr std::align_val_t kAlignment{64};
+constexpr size_t kAlignment = 64;
 constexpr size_t kHugePage = size_t{2} << 20;
 
-// More than any machine has: the allocator's to refuse, and no sum below overflows.
+// More than any machine has: no sum below overflows.
 constexpr int64_t kMostBytes = int64_t{1} << 46;
 
 #ifdef STRIDEPORT_ADDRESS_SANITIZER
@@ -38,6 +39,44 @@ constexpr size_t kRedZone = 0;
 void poison(std::byte*, size_t) noexcept {}
 void unpoison(std::byte*, size_t) noexcept {}
 #endif
+
+// A block of the allocator's, with what counts its owners at its beginning. Two blocks, of which one is aligned by the
+// allocator, cost 130 ns for 256 bytes; one of its usual ones, that is aligned in here, 30.
+constexpr size_t kCountBytes = 48;
+constexpr size_t kHeadBytes = kCountBytes + kAlignment - 1;  // what the bytes before the aligned ones take at most
+
+// What gives the counts the begin of the block, and with them the block back.
+template <class T>
+struct InBlock {
+  using value_type = T;
+  std::byte* block;
+  size_t size;
+
+  InBlock(std::byte* memory, size_t bytes) noexcept : block(memory), size(bytes) {}
+  template <class Other>
+  InBlock(const InBlock<Other>& other) noexcept : block(other.block), size(other.size) {}  // NOLINT: as allocators do
+
+  T* allocate(size_t) noexcept {
+    static_assert(sizeof(T) <= kCountBytes && alignof(T) <= alignof(std::max_align_t));
+    return reinterpret_cast<T*>(block);
+  }
+  void deallocate(T*, size_t) noexcept {
+    unpoison(block, size);
+    std::free(block);
+  }
+  friend bool operator==(const InBlock& a, const InBlock& b) noexcept { return a.block == b.block; }
+};
+
+std::shared_ptr<void> allocate_small(size_t size) {
+  const size_t whole = kHeadBytes + size;
+  auto* const block = static_cast<std::byte*>(std::malloc(whole));
+  if (block == nullptr) throw std::bad_alloc();
+  const auto begin = reinterpret_cast<uintptr_t>(block);
+  const size_t head = (begin + kHeadBytes) / kAlignment * kAlignment - begin;
+  poison(block + kCountBytes, head - kCountBytes);
+  poison(block + head + size, whole - head - size);
+  return {block + head, [](void*) noexcept {}, InBlock<std::byte>(block, whole)};
+}
 
 struct Block {
   std::byte* at = nullptr;
@@ -146,10 +185,8 @@ Kept& kept() {
 }  // namespace
 
 std::shared_ptr<void> allocate_host(int64_t size) {
-  if (size < kKeptBlockBytes || size > kMostBytes) {
-    void* const memory = ::operator new(static_cast<size_t>(size > 0 ? size : 1), kAlignment);
-    return {memory, [](void* block) noexcept { ::operator delete(block, kAlignment); }};
-  }
+  if (size > kMostBytes) throw std::bad_alloc();
+  if (size < kKeptBlockBytes) return allocate_small(static_cast<size_t>(size > 0 ? size : 1));
   const auto bytes = static_cast<size_t>(size);
   const size_t capacity = (bytes + kRedZone + kHugePage - 1) / kHugePage * kHugePage;
   Block block = kept().take(capacity);

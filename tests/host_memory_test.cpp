@@ -87,6 +87,31 @@ TEST_F(HostMemory, LeavesSmallBlocksToTheAllocator) {
   EXPECT_EQ(kept_host_bytes(), 0);
 }
 
+TEST_F(HostMemory, IsAlignedAtEverySize) {
+  std::vector<std::shared_ptr<void>> blocks;
+  for (int64_t size = 0; size < 6000; size += size < 300 ? 1 : 61) {
+    blocks.push_back(allocate_host(size));
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(blocks.back().get()) % 64, 0U) << size;
+    std::memset(blocks.back().get(), static_cast<int>(size % 251), static_cast<size_t>(size));
+  }
+  int64_t size = 0;
+  for (const auto& block : blocks) {
+    const auto* const bytes = static_cast<const unsigned char*>(block.get());
+    for (int64_t i = 0; i < size; ++i) ASSERT_EQ(bytes[i], size % 251) << size;
+    size += size < 300 ? 1 : 61;
+  }
+}
+
+TEST_F(HostMemory, OutlivesItsOwnersWhereItsCountsDo) {
+  std::shared_ptr<void> memory = allocate_host(100);
+  std::shared_ptr<void> other = memory;
+  const std::weak_ptr<void> watcher = memory;
+  memory.reset();
+  EXPECT_EQ(watcher.lock(), other);
+  other.reset();
+  EXPECT_TRUE(watcher.expired());
+}
+
 TEST_F(HostMemory, IsRefusedWhereThereIsNone) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "the allocators of sanitizers end the process";
@@ -140,6 +165,16 @@ TEST_F(HostMemory, IsSafeAcrossAFork) {
 }
 
 #if defined(__SANITIZE_ADDRESS__)
+TEST_F(HostMemory, IsPoisonedAroundSmallBlocks) {
+  for (const int64_t size : {1, 7, 8, 64, 100, 1000}) {
+    const auto block = allocate_host(size);
+    auto* const bytes = static_cast<char*>(block.get());
+    EXPECT_EQ(__asan_region_is_poisoned(bytes, static_cast<size_t>(size)), nullptr) << size;
+    EXPECT_NE(__asan_address_is_poisoned(bytes + size), 0) << size;
+    EXPECT_NE(__asan_address_is_poisoned(bytes - 1), 0) << size;
+  }
+}
+
 TEST_F(HostMemory, IsPoisonedWhereItLiesUnused) {
   void* memory = nullptr;
   {

@@ -40,6 +40,7 @@ class Buffer : public ViewOperations<Buffer> {
   const BufferView& view() const& noexcept { return view_; }
   const BufferView& view() const&& = delete;
   const std::shared_ptr<void>& owner() const& noexcept { return owner_; }
+  std::shared_ptr<void> owner() && noexcept { return std::move(owner_); }
   std::shared_ptr<void> owner() const&& noexcept { return owner_; }
   StreamRef stream() const noexcept { return stream_; }
 

@@ -1,7 +1,5 @@
 #include "arguments.hpp"
 
-#include <cstring>
-
 #include "call_adapters.hpp"
 #include "errors.hpp"
 
@@ -13,6 +11,17 @@ std::string type_name(PyObject* object) {
   if (text != nullptr) return text;
   PyErr_Clear();
   return "?";
+}
+
+PlainCall::PlainCall(const VectorCall& call) : args(Ref::steal(checked(PyTuple_New(call.count)))) {
+  for (Py_ssize_t i = 0; i < call.count; ++i) PyTuple_SetItem(args.get(), i, Py_NewRef(call.values[i]));
+  if (call.names == nullptr) return;
+  kwargs = Ref::steal(checked(PyDict_New()));
+  for (Py_ssize_t i = 0; i < PyTuple_Size(call.names); ++i) {
+    if (PyDict_SetItem(kwargs.get(), PyTuple_GetItem(call.names, i), call.values[call.count + i]) != 0) {
+      throw PythonError{};
+    }
+  }
 }
 
 int64_t parse_int(PyObject* object, const char* name) {
@@ -58,7 +67,9 @@ void* parse_pointer(PyObject* object, const char* name) {
 
 Order parse_order(PyObject* object, const char* allowed) {
   const std::string_view text = parse_text(object, "order");
-  if (text.size() == 1 && std::strchr(allowed, text[0]) != nullptr) return static_cast<Order>(text[0]);
+  for (const char* letter = allowed; text.size() == 1 && *letter != '\0'; ++letter) {
+    if (*letter == text[0]) return static_cast<Order>(text[0]);
+  }
   raise(PyExc_ValueError, "order must be one of the letters \"%s\", not %R", allowed, object);
 }
 

@@ -54,6 +54,21 @@ void parse_arguments(PyObject* args, PyObject* kwargs, const char* format, const
   if (PyArg_ParseTupleAndKeywords(args, kwargs, format, const_cast<char**>(names), out...) == 0) throw PythonError{};
 }
 
+/// What a vector call gives: positional values, then the values of `names`, a tuple of keywords or null.
+struct VectorCall {
+  PyObject* const* values;
+  Py_ssize_t count;  ///< positional ones
+  PyObject* names;
+};
+
+/// The same as `parse_arguments` takes it: a tuple, and a dict or null. Throws PythonError.
+struct PlainCall {
+  Ref args;
+  Ref kwargs;
+
+  explicit PlainCall(const VectorCall& call);
+};
+
 std::string type_name(PyObject* object);
 
 /// A tuple of ints.

@@ -11,15 +11,25 @@
 namespace strideport::python {
 namespace {
 
-/// An object whose C++ members are alive; neither root nor view yet. Throws PythonError.
-BufferObject* allocate(PyTypeObject* type) {
-  const auto alloc = reinterpret_cast<allocfunc>(PyType_GetSlot(type, Py_tp_alloc));
-  BufferObject* self = as_buffer(checked(alloc(type, 0)));
-  new (&self->view) BufferView();
+/// An object whose C++ members are alive; neither root nor view yet. The type is final, and its slots for memory are
+/// those that every type has. Throws PythonError.
+template <class View>
+BufferObject* allocate(PyTypeObject* type, View&& view) {
+  Ref object = Ref::steal(checked(PyType_GenericAlloc(type, 0)));
+  BufferObject* self = as_buffer(object.get());
+  new (&self->view) BufferView(std::forward<View>(view));
   new (&self->stream) StreamRef(StreamRef::host());
   new (&self->lease) Lease();
   self->hash = -1;
   self->constructed = true;
+  return as_buffer(object.release());
+}
+
+template <class View>
+BufferObject* allocate_root(ModuleState* state, View&& view) {
+  BufferObject* self = allocate(state->buffer_type, std::forward<View>(view));
+  self->lease_ptr = &self->lease;
+  self->lease.users.store(1, std::memory_order_relaxed);
   return self;
 }
 
@@ -39,22 +49,16 @@ traverseproc traverse_of(PyObject* object) noexcept {
 
 }  // namespace
 
-BufferObject* new_root(ModuleState* state) {
-  BufferObject* self = allocate(state->buffer_type);
-  self->lease_ptr = &self->lease;
-  self->lease.users.store(1, std::memory_order_relaxed);
-  return self;
-}
+BufferObject* new_root(ModuleState* state) { return allocate_root(state, BufferView()); }
 
 PyObject* wrap(ModuleState* state, Buffer buffer, PyObject* obj) {
-  BufferObject* self = new_root(state);
+  BufferObject* self = allocate_root(state, buffer.view());
   Ref root = Ref::steal(as_object(self));
-  self->view = buffer.view();
   self->stream = buffer.stream();
   if (buffer.device().has_driver()) {
     self->lease.tracked = std::make_unique<Buffer>(std::move(buffer));
   } else {
-    self->lease.owner = buffer.owner();
+    self->lease.owner = std::move(buffer).owner();
   }
   self->lease.obj = Py_XNewRef(obj);
   return root.release();
@@ -65,12 +69,11 @@ PyObject* new_view(BufferObject* self, BufferView view) {
   const LeaseHold hold(self);
   BufferObject* root = self->root != nullptr ? self->root : self;
   const StreamRef stream = self->stream;
-  BufferObject* result = allocate(Py_TYPE(as_object(self)));
+  BufferObject* result = allocate(Py_TYPE(as_object(self)), std::move(view));
   Py_INCREF(as_object(root));
   result->root = root;
   result->lease_ptr = &root->lease;
   result->lease_ptr->users.fetch_add(1, std::memory_order_relaxed);
-  result->view = std::move(view);
   result->stream = stream;
   return as_object(result);
 }
@@ -98,7 +101,7 @@ void buffer_dealloc(PyObject* object) noexcept {
     if (self->lent != nullptr) DLPackDeleter()(self->lent);
     self->constructed = false;
   }
-  reinterpret_cast<freefunc>(PyType_GetSlot(type, Py_tp_free))(object);
+  PyObject_GC_Del(object);
   Py_DECREF(type);
 }
 

@@ -37,6 +37,16 @@ PyObject* asbuffer(PyObject* module, PyObject* const* args, Py_ssize_t count, Py
   });
 }
 
+/// The same for two Buffers in host memory.
+PyObject* copy(PyObject* module, PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept {
+  return guarded(kNoObject, [&] {
+    ModuleState* state = state_of_module(module);
+    if (count == 2 && names == nullptr && copy_at_once(state, args[0], args[1])) Py_RETURN_NONE;
+    const PlainCall call({args, count, names});
+    return fn_copy(state, call.args.get(), call.kwargs.get());
+  });
+}
+
 template <PyObject* (*F)(ModuleState*, PyObject*, PyObject*)>
 constexpr auto with_keywords = &module_keywords<F>;
 template <PyObject* (*F)(ModuleState*, PyObject*)>
@@ -51,7 +61,7 @@ PyMethodDef functions[] = {
     {"from_memory", as_method(with_keywords<fn_from_memory>), kKeywords, doc::from_memory},
     {"empty", as_method(with_keywords<fn_empty>), kKeywords, doc::empty},
     {"empty_like", as_method(with_keywords<fn_empty_like>), kKeywords, doc::empty_like},
-    {"copy", as_method(with_keywords<fn_copy>), kKeywords, doc::copy},
+    {"copy", as_method(&copy), METH_FASTCALL | METH_KEYWORDS, doc::copy},
     {"explain", as_method(with_keywords<fn_explain>), kKeywords, doc::explain},
     {"to_contiguous", as_method(with_keywords<fn_to_contiguous>), kKeywords, doc::to_contiguous},
     {"from_contiguous", as_method(with_keywords<fn_from_contiguous>), kKeywords, doc::from_contiguous},

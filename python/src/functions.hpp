@@ -15,6 +15,7 @@ PyObject* fn_from_memory(ModuleState* state, PyObject* args, PyObject* kwargs);
 
 // functions_copy.cpp: moving elements -------------------------------------------------------------------------
 PyObject* fn_copy(ModuleState* state, PyObject* args, PyObject* kwargs);
+bool copy_at_once(ModuleState* state, PyObject* dst, PyObject* src);  ///< false where fn_copy has to look
 PyObject* fn_explain(ModuleState* state, PyObject* args, PyObject* kwargs);
 PyObject* fn_to_contiguous(ModuleState* state, PyObject* args, PyObject* kwargs);
 PyObject* fn_from_contiguous(ModuleState* state, PyObject* args, PyObject* kwargs);

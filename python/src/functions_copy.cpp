@@ -83,6 +83,15 @@ void copy_with_progress(const Operand& target, const Operand& source, StreamRef 
 
 }  // namespace
 
+bool copy_at_once(ModuleState* state, PyObject* dst, PyObject* src) {
+  if (Py_TYPE(dst) != state->buffer_type || Py_TYPE(src) != state->buffer_type) return false;
+  const BufferView& target = live_view(as_buffer(dst));
+  const BufferView& source = live_view(as_buffer(src));
+  if (has_driver(target) || has_driver(source) || !keeps_gil(source.len())) return false;
+  strideport::copy(target, source, StreamRef::host());
+  return true;
+}
+
 PyObject* fn_copy(ModuleState* state, PyObject* args, PyObject* kwargs) {
   static const char* const names[] = {"dst", "src", "stream", "progress", nullptr};
   PyObject *dst = nullptr, *src = nullptr, *stream_object = nullptr, *progress = Py_None;

@@ -45,11 +45,13 @@ PyObject* toreadonly(BufferObject* self);
 PyObject* cast(BufferObject* self, PyObject* args, PyObject* kwargs);
 
 // contiguous_flag.cpp -----------------------------------------------------------------------------------------
-PyObject* get_contiguous(BufferObject* self);               ///< memoryview's bool, which is a method too
 PyTypeObject* make_contiguous_flag_type(PyObject* module);  ///< null with the error set on failure
+/// The attribute itself, for the type's dict: memoryview's bool, which is a method too. Throws PythonError.
+PyObject* make_contiguous_attribute(PyObject* module);
 
 // transfer.cpp ------------------------------------------------------------------------------------------------
 PyObject* contiguous(BufferObject* self, PyObject* args, PyObject* kwargs);
+PyObject* contiguous_in(BufferObject* self, PyObject* order);  ///< no stream; `order` may be null
 PyObject* to(BufferObject* self, PyObject* args, PyObject* kwargs);
 PyObject* explain(BufferObject* self, PyObject* args, PyObject* kwargs);
 

@@ -33,11 +33,11 @@ void add(PyObject* module, const char* name, PyObject* object) {
 /// The two classes; `code` is 0 on them, and the driver's number on what is raised for a failure of it.
 void make_errors(ModuleState* state, PyObject* module) {
   const Ref members = Ref::steal(checked(Py_BuildValue("{s:i}", "code", 0)));
-  state->device_error = checked(PyErr_NewExceptionWithDoc("strideport.DeviceError", doc::device_error,
-                                                          PyExc_RuntimeError, members.get()));
+  state->device_error = checked(
+      PyErr_NewExceptionWithDoc("strideport.DeviceError", doc::device_error, PyExc_RuntimeError, members.get()));
   const Ref bases = Ref::steal(checked(PyTuple_Pack(2, state->device_error, PyExc_MemoryError)));
-  state->device_memory_error = checked(PyErr_NewExceptionWithDoc(
-      "strideport.DeviceMemoryError", doc::device_memory_error, bases.get(), nullptr));
+  state->device_memory_error = checked(
+      PyErr_NewExceptionWithDoc("strideport.DeviceMemoryError", doc::device_memory_error, bases.get(), nullptr));
   add(module, "DeviceError", state->device_error);
   add(module, "DeviceMemoryError", state->device_memory_error);
 }
@@ -52,6 +52,10 @@ int execute(PyObject* module) noexcept {
     state->iterator_type = checked(make_iterator_type(module));
     state->contiguous_flag_type = checked(make_contiguous_flag_type(module));
     state->buffer_type = checked(make_buffer_type(module));
+    const Ref contiguous = Ref::steal(make_contiguous_attribute(module));
+    if (PyObject_SetAttrString(reinterpret_cast<PyObject*>(state->buffer_type), "contiguous", contiguous.get()) != 0) {
+      throw PythonError{};
+    }
     add(module, "Buffer", reinterpret_cast<PyObject*>(state->buffer_type));
     add(module, "Stream", reinterpret_cast<PyObject*>(state->stream_type));
     add(module, "Event", reinterpret_cast<PyObject*>(state->event_type));

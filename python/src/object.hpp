@@ -22,12 +22,12 @@ namespace strideport::python {
 struct Lease {
   Py_buffer master{};  ///< buffer protocol: released by PyBuffer_Release
   bool has_master = false;
-  bool master_is_private = false;  ///< master.obj is a memoryview that only this lease knows (import_pybuffer.cpp)
-  std::shared_ptr<void> owner;     ///< C++: DLPack imports, memory of our own
-  std::unique_ptr<Buffer> tracked;  ///< memory that a driver knows: it knows the work pending on it, and its owner
+  bool master_is_private = false;      ///< master.obj is a memoryview that only this lease knows (import_pybuffer.cpp)
+  std::shared_ptr<void> owner;         ///< C++: DLPack imports, memory of our own
+  std::unique_ptr<Buffer> tracked;     ///< memory that a driver knows: it knows the work pending on it, and its owner
   PyObject* tracked_object = nullptr;  ///< the Python object that owns what `tracked` knows; its reference is in there
-  PyObject* keepalive = nullptr;   ///< any other object: array interface, from_pointer(owner=)
-  PyObject* obj = nullptr;         ///< what `Buffer.obj` shows; strong; may be null (None)
+  PyObject* keepalive = nullptr;       ///< any other object: array interface, from_pointer(owner=)
+  PyObject* obj = nullptr;             ///< what `Buffer.obj` shows; strong; may be null (None)
   std::atomic<Py_ssize_t> users{0};
 };
 
@@ -110,6 +110,12 @@ class LeaseHold {
   BufferObject* root_;
 };
 
+#ifdef Py_GIL_DISABLED
+inline constexpr bool kHasGil = false;
+#else
+inline constexpr bool kHasGil = true;
+#endif
+
 /// Drops the GIL while it lives, where `bytes` are enough to be worth it. Hold the leases first.
 class GilRelease {
  public:
@@ -126,6 +132,10 @@ class GilRelease {
  private:
   PyThreadState* saved_;
 };
+
+/// True where a copy of so many bytes between memory of the host keeps the GIL from beginning to end: nobody can release
+/// a Buffer meanwhile, and no lease needs to be held.
+constexpr bool keeps_gil(int64_t bytes) noexcept { return kHasGil && bytes < GilRelease::kThresholdBytes; }
 
 // asbuffer.cpp ------------------------------------------------------------------------------------------------
 

@@ -18,11 +18,12 @@ namespace {
 
 /// The elements in new memory. C++ owns it, so `.obj` is None.
 PyObject* copied(BufferObject* self, Device device, Order order, StreamRef stream) {
-  const BufferView source = live_view(self);
+  const BufferView& source = live_view(self);
   ModuleState* state = state_of(self);
   if (has_driver(source) || device.has_driver()) {
     return wrap(state, copied_to(self, device, order, stream), nullptr);
   }
+  if (keeps_gil(source.len())) return wrap(state, to_contiguous(source, order, StreamRef::host()), nullptr);
   const LeaseHold hold(self);
   Buffer result;
   {
@@ -80,6 +81,12 @@ BufferView imagined_destination(const BufferView& source, Device device, Order o
 }
 
 }  // namespace
+
+PyObject* contiguous_in(BufferObject* self, PyObject* order) {
+  const Order wanted = order_or(order, Order::C);
+  const BufferView& view = live_view(self);
+  return view.is_contiguous(wanted) ? new_view(self, view) : copied(self, view.device(), wanted, StreamRef::host());
+}
 
 PyObject* contiguous(BufferObject* self, PyObject* args, PyObject* kwargs) {
   live_view(self);

@@ -58,7 +58,6 @@ PyGetSetDef attributes[] = {
     {"suboffsets", &getter<&get_suboffsets>, nullptr, doc::suboffsets, nullptr},
     {"c_contiguous", &getter<&get_c_contiguous>, nullptr, doc::c_contiguous, nullptr},
     {"f_contiguous", &getter<&get_f_contiguous>, nullptr, doc::f_contiguous, nullptr},
-    {"contiguous", &getter<&get_contiguous>, nullptr, doc::contiguous, nullptr},
     {"ptr", &getter<&get_ptr>, nullptr, doc::ptr, nullptr},
     {"device", &getter<&get_device>, nullptr, doc::device, nullptr},
     {"dtype", &getter<&get_dtype>, nullptr, doc::dtype, nullptr},
