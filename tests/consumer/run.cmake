@@ -13,14 +13,16 @@ file(REMOVE_RECURSE "${WORK_DIR}")
 if(WAY STREQUAL "find_package")
   step("${CMAKE_COMMAND}" --install "${BUILD_DIR}" --config "${CONFIG}" --prefix "${WORK_DIR}/staging")
   file(RENAME "${WORK_DIR}/staging" "${WORK_DIR}/prefix")
-  file(GLOB_RECURSE foreign "${WORK_DIR}/prefix/*dlpack/dlpack.h" "${WORK_DIR}/prefix/*.abi3.so")
+  file(GLOB_RECURSE foreign "${WORK_DIR}/prefix/*dlpack/dlpack.h" "${WORK_DIR}/prefix/*hwy/*.h"
+       "${WORK_DIR}/prefix/*.abi3.so")
   if(foreign)
     message(FATAL_ERROR "the installation holds what is not ours to install: ${foreign}")
   endif()
   step(${configure} "-DCMAKE_PREFIX_PATH=${WORK_DIR}/prefix")
 elseif(WAY STREQUAL "add_subdirectory")
-  step(${configure} "-DSTRIDEPORT_SOURCE_DIR=${SOURCE_DIR}" "-DDLPACK_INCLUDE_DIR=${DLPACK}" "-DSTRIDEPORT_CUDA=${CUDA}"
-    "-DSTRIDEPORT_CUDA_ROOT=${CUDA_ROOT}" -DSTRIDEPORT_CUDA_ARCHITECTURES=90-real)
+  step(${configure} "-DSTRIDEPORT_SOURCE_DIR=${SOURCE_DIR}" "-DDLPACK_INCLUDE_DIR=${DLPACK}"
+    "-DHIGHWAY_INCLUDE_DIR=${HIGHWAY}" "-DSTRIDEPORT_CUDA=${CUDA}" "-DSTRIDEPORT_CUDA_ROOT=${CUDA_ROOT}"
+    -DSTRIDEPORT_CUDA_ARCHITECTURES=90-real)
 else()
   message(FATAL_ERROR "WAY is '${WAY}': say find_package or add_subdirectory.")
 endif()
