@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "runtime/host/rows_apart.hpp"
 #include "tests/support/host_blocks.hpp"
 
 namespace strideport::host {
@@ -177,6 +178,39 @@ TEST(HostRuns, SideBySideMatchTheOdometer) {
       }
     }
   });
+}
+
+// Rows without and with gaps in them, in any order, at and around the distance at which they touch.
+TEST(HostRowsApart, AnswersAsMarkedBytesDo) {
+  Random random = testing::seeded_random("HostRowsApart.AnswersAsMarkedBytesDo");
+  int shared = 0;
+  for (int64_t round = 0, n = testing::rounds(4000); round < n && !HasFailure(); ++round) {
+    const PlanDim dims[] = {{pick(random, 2, 4), pick(random, 4, 40), 0}, {pick(random, 1, 3), 4, 0}};
+    const bool gaps = one_in(random, 2) && dims[0].dst_stride > 12;
+    CopyPlan plan;
+    plan.unit = 4;
+    plan.dims.assign(gaps ? dims : dims + 1, gaps ? 2 : 1);
+    std::vector<uintptr_t> starts;
+    uintptr_t at = 1000;
+    for (int64_t i = pick(random, 1, 12); i > 0; --i) {
+      starts.push_back(at);
+      at += static_cast<uintptr_t>(pick(random, one_in(random, 3) ? 0 : 13, one_in(random, 9) ? 3000 : 160));
+    }
+    for (size_t i = starts.size(); i > 1; --i) {
+      std::swap(starts[i - 1], starts[static_cast<size_t>(pick(random, 0, static_cast<int64_t>(i) - 1))]);
+    }
+    std::vector<int> writes(at + 4000);
+    for (const uintptr_t start : starts) {
+      for (int64_t i = 0; i < (gaps ? dims[0].extent : 1); ++i) {
+        int* const run = writes.data() + start + i * dims[0].dst_stride;
+        for (int64_t byte = 0; byte < 4 * dims[1].extent; ++byte) ++run[byte];
+      }
+    }
+    const bool expected = *std::max_element(writes.begin(), writes.end()) > 1;
+    shared += expected;
+    EXPECT_EQ(rows_share_bytes(starts, plan), expected) << starts.size() << " rows, round " << round;
+  }
+  EXPECT_GT(shared, 0);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "runtime/host/rows_apart.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <span>
 
 #include "strideport/layout.hpp"
@@ -17,6 +18,9 @@ constexpr size_t kFewRuns = 4096;
 
 // Bytes of a group for each run up to which bits take no more room than sorted runs.
 constexpr size_t kDenseBytes = 64;
+
+// Room for rows with gaps between them.
+constexpr size_t kCellsPerRow = 8;
 
 // One block of dst: runs of `run_bytes` contiguous bytes.
 class Row {
@@ -117,10 +121,34 @@ bool group_shares_bytes(Starts starts, const Row& row) {
   return dense ? marks_a_byte_twice(starts, offsets, row) : sorted_runs_meet(starts, offsets, row);
 }
 
+// True where no two ranges of rows meet, as is usual; false where they do or sorting costs less than the question. Each
+// row is put in a cell of half its reach to all of it, so that cells are sorted where rows are not: a third of the time.
+bool ranges_lie_apart(Starts starts, uintptr_t reach) {
+  const auto [lowest, highest] = std::minmax_element(starts.begin(), starts.end());
+  const auto shift = static_cast<unsigned>(std::bit_width(reach)) - 1;
+  const uintptr_t first = *lowest >> shift;
+  const size_t cells = (*highest >> shift) - first + 1;
+  if (cells / kCellsPerRow > starts.size()) return false;
+  std::vector<uintptr_t> start_in(cells);  // 0: none
+  for (const uintptr_t start : starts) {
+    uintptr_t& place = start_in[(start >> shift) - first];
+    if (place != 0) return false;
+    place = start;
+  }
+  uintptr_t end = 0;
+  for (const uintptr_t start : start_in) {
+    if (start == 0) continue;
+    if (start < end) return false;
+    end = start + reach;
+  }
+  return true;
+}
+
 }  // namespace
 
 bool rows_share_bytes(std::vector<uintptr_t> starts, const CopyPlan& plan) {
   const Row row(plan);
+  if (starts.empty() || ranges_lie_apart(starts, row.reach())) return false;
   std::sort(starts.begin(), starts.end());
   for (size_t begin = 0; begin < starts.size();) {
     size_t end = begin + 1;
