@@ -10,6 +10,8 @@
 #include <new>
 #include <utility>
 
+#include "strideport/buffer.hpp"
+
 #if defined(__SANITIZE_ADDRESS__)
 #define STRIDEPORT_ADDRESS_SANITIZER 1
 #elif defined(__has_feature)

@@ -20,10 +20,7 @@ inline constexpr int64_t kMostKeptBytes = int64_t{256} << 20;
 /// Throws: std::bad_alloc.
 std::shared_ptr<void> allocate_host(int64_t size);
 
-/// Gives back what is kept.
-void trim_host() noexcept;
-
-/// Bytes that are kept at the moment.
+/// Bytes that are kept at the moment; `trim_host` (strideport/buffer.hpp) gives them back.
 int64_t kept_host_bytes() noexcept;
 
 }  // namespace strideport

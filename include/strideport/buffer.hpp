@@ -115,4 +115,8 @@ void make_ready(const Buffer& buffer, StreamRef stream);
 [[nodiscard]] Buffer empty_like(const BufferView& like, Order order = Order::K, Device device = {},
                                 StreamRef stream = StreamRef::host());
 
+/// Gives back to the system what is kept of freed host memory: of blocks of 4 MiB and more up to 256 MiB, for the next
+/// Buffer of about the same size. Safe from any thread; nobody's memory changes.
+void trim_host() noexcept;
+
 }  // namespace strideport

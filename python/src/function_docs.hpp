@@ -348,6 +348,15 @@ ValueError
     For a negative number.
 )";
 
+inline constexpr char trim_host[] =
+    R"(trim_host($module, /)
+--
+
+Gives freed host memory that is kept for the next Buffer back to the system.
+
+Blocks of 4 MiB and more are kept when they are freed, at most 256 MiB of them. No Buffer changes.
+)";
+
 inline constexpr char build_info[] = "_build_info($module, /)\n--\n\nWhat this binary was built from, as a dict.";
 inline constexpr char describe_element_type[] =
     "_describe_element_type($module, text, /)\n--\n\nThe parts of a DType: (text, code, bits, lanes, itemsize, "

@@ -78,6 +78,7 @@ PyMethodDef functions[] = {
     {"why_no_device", as_method(with_keywords<fn_why_no_device>), kKeywords, doc::why_no_device},
     {"num_threads", as_method(with_one<fn_num_threads>), METH_NOARGS, doc::num_threads},
     {"set_num_threads", as_method(with_one<fn_set_num_threads>), METH_O, doc::set_num_threads},
+    {"trim_host", as_method(with_one<fn_trim_host>), METH_NOARGS, doc::trim_host},
     {"_build_info", as_method(with_one<fn_build_info>), METH_NOARGS, doc::build_info},
     {"_describe_element_type", as_method(with_one<describe_element_type>), METH_O, doc::describe_element_type},
     {"_rebuild", as_method(with_one<fn_rebuild>), METH_VARARGS, doc::rebuild},

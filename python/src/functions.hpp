@@ -12,6 +12,7 @@ PyObject* fn_empty(ModuleState* state, PyObject* args, PyObject* kwargs);
 PyObject* fn_empty_like(ModuleState* state, PyObject* args, PyObject* kwargs);
 PyObject* fn_from_pointer(ModuleState* state, PyObject* args, PyObject* kwargs);
 PyObject* fn_from_memory(ModuleState* state, PyObject* args, PyObject* kwargs);
+PyObject* fn_trim_host(ModuleState* state, PyObject*);
 
 // functions_copy.cpp: moving elements -------------------------------------------------------------------------
 PyObject* fn_copy(ModuleState* state, PyObject* args, PyObject* kwargs);

@@ -155,4 +155,12 @@ PyObject* fn_from_memory(ModuleState* state, PyObject* args, PyObject* kwargs) {
   return wrap_pointer(state, spec, owner, StreamRef::host());
 }
 
+PyObject* fn_trim_host(ModuleState*, PyObject*) {
+  {
+    const GilRelease unmapping;
+    trim_host();
+  }
+  Py_RETURN_NONE;
+}
+
 }  // namespace strideport::python

@@ -133,8 +133,8 @@ class GilRelease {
   PyThreadState* saved_;
 };
 
-/// True where a copy of so many bytes between memory of the host keeps the GIL from beginning to end: nobody can release
-/// a Buffer meanwhile, and no lease needs to be held.
+/// True where a copy of so many bytes between memory of the host keeps the GIL from beginning to end: nobody can
+/// release a Buffer meanwhile, and no lease needs to be held.
 constexpr bool keeps_gil(int64_t bytes) noexcept { return kHasGil && bytes < GilRelease::kThresholdBytes; }
 
 // asbuffer.cpp ------------------------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ from strideport._core import (
     set_num_threads,
     size_from_format,
     to_contiguous,
+    trim_host,
     why_no_device,
 )
 from strideport._dtype import DType
@@ -77,6 +78,7 @@ __all__ = [
     "show_config",
     "size_from_format",
     "to_contiguous",
+    "trim_host",
     "why_no_device",
 ]
 

@@ -29,6 +29,7 @@ from strideport._core import num_threads as num_threads
 from strideport._core import set_num_threads as set_num_threads
 from strideport._core import size_from_format as size_from_format
 from strideport._core import to_contiguous as to_contiguous
+from strideport._core import trim_host as trim_host
 from strideport._core import why_no_device as why_no_device
 from strideport._dtype import DType as DType
 from strideport._typing import BufferLike as BufferLike
@@ -67,5 +68,6 @@ __all__ = [
     "show_config",
     "size_from_format",
     "to_contiguous",
+    "trim_host",
     "why_no_device",
 ]
