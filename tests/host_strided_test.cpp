@@ -98,6 +98,28 @@ TEST(HostStrided, RowsOfOddStridesMatchTheOdometer) {
   });
 }
 
+// Items that lie farther apart in dst than in src, at distances that divide a line.
+TEST(HostStrided, RowsThatSpreadMatchTheOdometer) {
+  Random random = testing::seeded_random("HostStrided.RowsThatSpread");
+  BlockMemory memory(random);
+  for_each_target(simd::kStridedPickers, [&](Target, const char* name, simd::Picker picker) {
+    for (const int64_t item : {1, 2, 3, 4, 6, 8, 12, 16, 24}) {
+      for (int64_t apart = 2; apart <= 64; apart *= 2) {
+        for (int64_t at = 0, n = testing::rounds(64); at < n && apart > item && !HasFailure(); ++at) {
+          Block b = block_of(random, item, 1, 1, pick(random, 1, 3 * 64 / apart + 20));
+          b.dst_column = apart;
+          b.dst_row = b.columns * apart + pick(random, 0, 9);
+          b.src_column = item + (one_in(random, 2) ? 0 : pick(random, 0, apart - item + 2));
+          b.src_row = b.columns * b.src_column + pick(random, 0, 9);
+          const Kernel kernel = picker(b);
+          if (kernel == nullptr) continue;  // a transpose
+          memory.check(name, kernel, b, place(random, at), place(random, pick(random, 0, 63)));
+        }
+      }
+    }
+  });
+}
+
 TEST(HostRuns, OfEverySizeMatchTheOdometer) {
   Random random = testing::seeded_random("HostRuns.OfEverySize");
   BlockMemory memory(random);

@@ -118,9 +118,6 @@ struct PagesWithin {
 // and rows of 512 bytes nothing.
 constexpr int64_t kFewestFetched = 1024;
 
-// From here on pages are moved in turn.
-constexpr int64_t kFewestPaged = int64_t{64} << 10;
-
 template <class Run>
 constexpr bool kFetches = false;
 #if HWY_TARGET != HWY_SCALAR
@@ -205,6 +202,9 @@ void runs(std::byte* dst, const std::byte* src, const Block& b) {
 }
 
 #if HWY_TARGET != HWY_SCALAR
+
+// From here on pages are moved in turn.
+constexpr int64_t kFewestPaged = int64_t{64} << 10;
 
 template <class Run>
 void streaming_runs(std::byte* dst, const std::byte* src, const Block& b) {

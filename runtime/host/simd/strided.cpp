@@ -27,7 +27,14 @@ void strided(std::byte* dst, const std::byte* src, const Block& b) {
   for (int64_t r = 0; r < b.rows; ++r, dst += b.dst_row, src += b.src_row) {
     std::byte* __restrict to = dst;
     const std::byte* __restrict from = src;
-    for (int64_t i = 0; i < n; ++i) move<S>(to + i * dst_column, from + i * src_column);
+    int64_t i = 0;
+    if constexpr (DstItems != 1 && (S == 4 || S == 8)) {
+      for (constexpr int64_t kItems = 32 / S; i + kItems <= n; i += kItems) {
+        fetch_for_stores(to + i * dst_column);
+        for (int64_t k = i; k < i + kItems; ++k) move<S>(to + k * dst_column, from + k * src_column);
+      }
+    }
+    for (; i < n; ++i) move<S>(to + i * dst_column, from + i * src_column);
   }
 }
 

@@ -33,7 +33,10 @@ inline void sieve(std::byte* dst, const std::byte* src, const Block& b) {
   const int64_t whole = span / 64 * 64;
   const uint64_t rest = items & first_bits(span - whole);
   for (int64_t r = 0; r < b.rows; ++r, dst += b.dst_row, src += b.src_row) {
-    for (int64_t i = 0; i < whole; i += 64) _mm512_mask_storeu_epi8(dst + i, items, _mm512_loadu_si512(src + i));
+    for (int64_t i = 0; i < whole; i += 64) {
+      fetch_for_stores(dst + i);
+      _mm512_mask_storeu_epi8(dst + i, items, _mm512_loadu_si512(src + i));
+    }
     if (rest != 0) _mm512_mask_storeu_epi8(dst + whole, rest, _mm512_maskz_loadu_epi8(rest, src + whole));
   }
 }
@@ -61,12 +64,65 @@ void scatter(std::byte* dst, const std::byte* src, const Block& b) {
   const int64_t whole = bytes / kRead * kRead;
   for (int64_t r = 0; r < b.rows; ++r, dst += b.dst_row, src += b.src_row) {
     for (int64_t i = 0; i < whole; i += kRead) {
+      fetch_for_stores(dst + i * K);
       _mm512_mask_storeu_epi8(dst + i * K, items, spread<S, K>(src + i, first_bits(kRead)));
     }
     if (whole == bytes) continue;
     const __m512i rest = spread<S, K>(src + whole, first_bits(bytes - whole));
     _mm512_mask_storeu_epi8(dst + whole * K, items & first_bits((bytes - whole) * K), rest);
   }
+}
+
+// Words of W bytes, each from the place in a vector that `from` says.
+template <int W>
+HWY_INLINE __m512i permuted(__m512i v, __m512i from) {
+#if HWY_TARGET == HWY_AVX3_DL
+  if constexpr (W == 1) return _mm512_permutexvar_epi8(from, v);
+#endif
+  if constexpr (W == 4) return _mm512_permutexvar_epi32(from, v);
+}
+
+// Items of any size that lie closer together in src: the words of W bytes that make a vector of dst, all of one of src.
+// From memory, beside a plain copy and plain moves: 3 bytes to every fourth 0.92 (0.53), 12 to every sixteenth 1.08 (0.76).
+template <int W>
+void part(std::byte* dst, const std::byte* src, const Block& b) {
+  const int64_t apart = b.dst_column;
+  const int64_t items_in = 64 / apart;
+  const int64_t step = items_in * b.src_column;
+  alignas(64) Lane<W> from[64 / W];
+  for (int64_t i = 0; i < 64; i += W) {
+    from[i / W] = static_cast<Lane<W>>((i / apart * b.src_column + i % apart) / W % (64 / W));
+  }
+  const __m512i table = _mm512_load_si512(from);
+  const uint64_t items = bytes_of_items(b.item, apart);
+  const uint64_t read = first_bits(step - b.src_column + b.item);
+  const int64_t whole = b.columns / items_in;
+  const int64_t rest = b.columns % items_in;
+  const uint64_t read_rest = first_bits((rest - 1) * b.src_column + b.item);
+  for (int64_t r = 0; r < b.rows; ++r, dst += b.dst_row, src += b.src_row) {
+    std::byte* to = dst;
+    const std::byte* at = src;
+    for (int64_t i = 0; i < whole; ++i, to += 64, at += step) {
+      fetch_for_stores(to);
+      _mm512_mask_storeu_epi8(to, items, permuted<W>(_mm512_maskz_loadu_epi8(read, at), table));
+    }
+    if (rest == 0) continue;
+    const __m512i last = permuted<W>(_mm512_maskz_loadu_epi8(read_rest, at), table);
+    _mm512_mask_storeu_epi8(to, items & first_bits(rest * apart), last);
+  }
+}
+
+inline Kernel pick_part(const Block& b) {
+  const int64_t apart = b.dst_column;
+  const bool divides = apart <= 32 && (apart & (apart - 1)) == 0;
+  if (!divides || b.item == 8 || b.item >= apart || b.src_column < b.item) return nullptr;  // plain moves do for 8
+  if ((64 / apart - 1) * b.src_column + b.item > 64) return nullptr;
+  if ((b.item | b.src_column | apart) % 4 == 0) return part<4>;
+#if HWY_TARGET == HWY_AVX3_DL
+  return part<1>;
+#else
+  return nullptr;
+#endif
 }
 
 inline Kernel pick_sieve(const Block& b) {
@@ -83,7 +139,8 @@ Kernel pick_masked(const Block& b) {
   if constexpr (S <= 2) {
     if (b.src_column == S && b.dst_column == 4 * S) return scatter<S, 4>;
   }
-  return pick_sieve(b);
+  if (const Kernel kernel = pick_sieve(b)) return kernel;
+  return pick_part(b);
 }
 
 #else
