@@ -2,8 +2,8 @@
 // on every target. One row of one item is a contiguous copy, and worth a loop where it streams.
 //
 // A run of less than a vector is two moves that overlap; a longer one is vectors, the last of which overlaps the one
-// before. Streaming stores are of 32 bytes at most, two to a line: rows of 256 bytes from memory reached 1.82 of a plain
-// copy that way, by 64 bytes 1.47, and a single run of 64 MiB 1.83 and 1.43.
+// before. Streaming stores are of 32 bytes at most, two to a line: rows of 256 bytes from memory reached 1.82 of a
+// plain copy that way, by 64 bytes 1.47, and a single run of 64 MiB 1.83 and 1.43.
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "runtime/host/simd/runs.cpp"
@@ -81,9 +81,9 @@ struct LinesWithin {
   }
 };
 
-// As LinesWithin, four pages in turn, of each some lines: more of the memory's banks and channels are at work. One run of
-// 16, 64, 128 and 256 MiB, beside the C library's memcpy (which does the like from 181 MiB on, on this machine): 1.5, 1.7,
-// 1.9 and 1.05; a page after the other 1.5, 1.5, 1.3 and 0.7.
+// As LinesWithin, four pages in turn, of each some lines: more of the memory's banks and channels are at work. One run
+// of 16, 64, 128 and 256 MiB, beside the C library's memcpy (which does the like from 181 MiB on, on this machine):
+// 1.5, 1.7, 1.9 and 1.05; a page after the other 1.5, 1.5, 1.3 and 0.7.
 struct PagesWithin {
   static constexpr int64_t kPageBytes = 4096;
   static constexpr int64_t kPages = 4;
@@ -114,8 +114,8 @@ struct PagesWithin {
 #endif
 
 // Rows of src that lie apart: the processor's own prefetching ends with each. 512 bytes of the next one, asked for before
-// a row is moved, took rows of 1 KiB from 0.98 of a plain copy to 1.18, of 4 KiB from 1.26 to 1.48; 1 KiB of it gained less,
-// and rows of 512 bytes nothing.
+// a row is moved, took rows of 1 KiB from 0.98 of a plain copy to 1.18, of 4 KiB from 1.26 to 1.48; 1 KiB of it gained
+// less, and rows of 512 bytes nothing.
 constexpr int64_t kFewestFetched = 1024;
 
 template <class Run>
@@ -168,7 +168,7 @@ HWY_INLINE void move_tile(std::byte* dst, const std::byte* src, const Block& b, 
 }
 
 // What of src comes below a tile. Only columns that lie far apart, which the processor does not see coming: with it,
-// rows of 96 bytes of (16,128,128,24) f32 took 3.5 ms and not 4.4, those of 20 bytes of (16,256,128,20) u8 1.4 and not 1.9.
+// rows of 96 bytes of (16,128,128,24) f32 took 3.5 ms and not 4.4, of 20 bytes of (16,256,128,20) u8 1.4 and not 1.9.
 inline void fetch_tile(const std::byte* src, const Block& b, int64_t rows, int64_t columns) {
   for (int64_t c = 0; c < columns; ++c, src += b.src_column) fetch<2>(src, rows * b.src_row);
 }

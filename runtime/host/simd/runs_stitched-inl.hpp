@@ -14,8 +14,8 @@ namespace strideport::host::simd::HWY_NAMESPACE {
 namespace {
 #if HWY_TARGET != HWY_SCALAR
 
-/// One stretch of dst, written from its begin to its end. The lines at its ends, which may belong to others in part, are
-/// written in plain stores, and no byte of them that is not its own.
+/// One stretch of dst, written from its begin to its end. The lines at its ends, which may belong to others in part,
+/// are written in plain stores, and no byte of them that is not its own.
 class Stitched {
  public:
   static constexpr int64_t kMostAtOnce = 1024;
