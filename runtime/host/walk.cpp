@@ -141,7 +141,7 @@ void append_loops(Walk& walk, const Tile& tile) noexcept {
     const PlanDim& dim = tile.dims[i];
     if (tile.piece[i] == 1) continue;
     if (tile.piece[i] != dim.extent) walk.loops[over_pieces[i]].piece = &walk.loops[walk.count].extent;
-    walk.loops[walk.count++] = {tile.piece[i], dim.dst_stride, dim.src_stride};
+    walk.loops[walk.count++] = {tile.piece[i], dim.dst_stride, dim.src_stride, nullptr, 0};
   }
 }
 
@@ -188,7 +188,7 @@ bool merge(Walk& walk, const PlanDim* dims, int count, int rows_dim, int64_t run
   columns.begin(walk, b.columns);
   rows.begin(walk, b.rows);
   for (int i = left.count - 1; i >= 0; --i) {
-    walk.loops[walk.count++] = {left.dims[i].extent, left.dims[i].dst_stride, left.dims[i].src_stride};
+    walk.loops[walk.count++] = {left.dims[i].extent, left.dims[i].dst_stride, left.dims[i].src_stride, nullptr, 0};
   }
   b.dst_row = rows.list(walk.dst_rows);
   columns.list(walk.src_columns);
@@ -228,7 +228,7 @@ void arrange(Walk& walk, const PlanDim* dims, int count, int64_t item, int64_t b
     return append_loops(walk, tile);
   }
   for (int i = 0; i + 1 < count; ++i) {
-    if (i != rows) walk.loops[walk.count++] = {dims[i].extent, dims[i].dst_stride, dims[i].src_stride};
+    if (i != rows) walk.loops[walk.count++] = {dims[i].extent, dims[i].dst_stride, dims[i].src_stride, nullptr, 0};
   }
 }
 

@@ -16,8 +16,8 @@ struct Loop {
   int64_t extent;
   int64_t dst_stride;
   int64_t src_stride;
-  int64_t* piece = nullptr;  ///< of a loop over pieces: the extent of what walks one of them
-  int64_t last = 0;          ///< that extent in the last piece
+  int64_t* piece;  ///< of a loop over pieces: the extent of what walks one of them
+  int64_t last;    ///< that extent in the last piece
 };
 
 /// The most rows or columns of a kernel that come from several dimensions.
