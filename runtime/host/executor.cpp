@@ -51,7 +51,7 @@ int dimension_to_split(const Move& move, int threads) {
   return best >= 0 ? best : longest;
 }
 
-// Up to kStreamBytes the C library's memcpy is as fast as any loop; it streams too, but on this machine from 181 MiB on.
+// Up to kStreamBytes the C library's memcpy is as fast as any loop; it streams too, on this machine from 181 MiB on.
 void copy_run(std::byte* dst, const std::byte* src, int64_t run_bytes, int64_t bytes) {
   if (bytes < kStreamBytes) {
     std::memcpy(dst, src, static_cast<size_t>(run_bytes));

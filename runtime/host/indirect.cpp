@@ -20,8 +20,8 @@
 namespace strideport::host {
 namespace {
 
-// Each block waits for the end of its streaming stores: of 64 MiB, rows of 16 KiB went from 0.95 to 1.12 of a plain copy
-// with them, of 64 KiB to 1.47, those of 1 KiB from 0.66 to 0.39.
+// Each block waits for the end of its streaming stores: of 64 MiB, rows of 16 KiB went from 0.95 to 1.12 of a plain
+// copy with them, of 64 KiB to 1.47, those of 1 KiB from 0.66 to 0.39.
 constexpr int64_t kFewestStreamed = int64_t{8} << 10;
 
 using planning::ChainStep;
@@ -56,8 +56,8 @@ class Blocks {
 
   int64_t count() const noexcept { return split_.blocks; }
 
-  // Calls visit(ends, number) for the blocks [begin, end), in order, and before that visit_pointer(range, of_dst) for the
-  // place of each row pointer, of either side, that leads there.
+  // Calls visit(ends, number) for the blocks [begin, end), in order, and before that visit_pointer(range, of_dst) for
+  // the place of each row pointer, of either side, that leads there.
   template <class Visit, class VisitPointer>
   void each(int64_t begin, int64_t end, Visit&& visit, VisitPointer&& visit_pointer) const {
     std::vector<int64_t> index(split_.extents.size());

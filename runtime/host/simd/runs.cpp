@@ -113,9 +113,9 @@ struct PagesWithin {
 
 #endif
 
-// Rows of src that lie apart: the processor's own prefetching ends with each. 512 bytes of the next one, asked for before
-// a row is moved, took rows of 1 KiB from 0.98 of a plain copy to 1.18, of 4 KiB from 1.26 to 1.48; 1 KiB of it gained
-// less, and rows of 512 bytes nothing.
+// Rows of src that lie apart: the processor's own prefetching ends with each. 512 bytes of the next one, asked for
+// before a row is moved, took rows of 1 KiB from 0.98 of a plain copy to 1.18, of 4 KiB from 1.26 to 1.48; 1 KiB of it
+// gained less, and rows of 512 bytes nothing.
 constexpr int64_t kFewestFetched = 1024;
 
 template <class Run>
