@@ -214,7 +214,8 @@ void swap_channels(std::byte* dst, const std::byte* src, const Block& b) {
   int64_t i = 0;
   if constexpr (kPixel <= kWindowBytes) {
     const Window w = window_of(kPixel, kPixel, S);
-    i = shuffle_row<kPixel>(dst, src, b.rows, kPixel, w);
+    i = b.rows * kPixel < kFewestFetched ? shuffle_row<kPixel>(dst, src, b.rows, kPixel, w)
+                                         : shuffle_row<kPixel, true>(dst, src, b.rows, kPixel, w);
   }
   for (; i < b.rows; ++i) {
     for (int c = 0; c < Channels; ++c) move<S>(dst + i * kPixel + c * S, src + i * kPixel + (Channels - 1 - c) * S);

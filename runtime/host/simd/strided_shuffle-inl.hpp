@@ -64,12 +64,19 @@ inline Window window_of(int64_t item, int64_t src_step, int64_t swap) {
   return w;
 }
 
-/// Moves as many of n items as whole steps can; returns how many.
-template <int Item>
+/// Moves as many of n items as whole steps can; returns how many. Fetches: asks for lines ahead; 1080 x 1920 pixels of
+/// three bytes that swap went from 0.71 of a plain copy to 1.14.
+template <int Item, bool Fetches = false>
 HWY_INLINE int64_t shuffle_row(std::byte* dst, const std::byte* src, int64_t n, int64_t src_step, const Window& w) {
   int64_t i = 0;
   const std::byte* from = src + w.origin;
-  for (; i + w.reach <= n; i += w.items) permute<kWindowBytes>(dst + i * Item, from + i * src_step, w.from);
+  for (; i + w.reach <= n; i += w.items) {
+    if constexpr (Fetches) {
+      __builtin_prefetch(from + i * src_step + 1024);
+      fetch_for_stores(dst + i * Item);
+    }
+    permute<kWindowBytes>(dst + i * Item, from + i * src_step, w.from);
+  }
   return i;
 }
 
