@@ -98,7 +98,7 @@ void part(std::byte* dst, const std::byte* src, const Block& b) {
   const uint64_t read = first_bits(step - b.src_column + b.item);
   const int64_t whole = b.columns / items_in;
   const int64_t rest = b.columns % items_in;
-  const uint64_t read_rest = first_bits((rest - 1) * b.src_column + b.item);
+  const uint64_t read_rest = rest == 0 ? 0 : first_bits((rest - 1) * b.src_column + b.item);
   for (int64_t r = 0; r < b.rows; ++r, dst += b.dst_row, src += b.src_row) {
     std::byte* to = dst;
     const std::byte* at = src;
