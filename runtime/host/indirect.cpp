@@ -21,7 +21,7 @@ namespace strideport::host {
 namespace {
 
 // Each block waits for the end of its streaming stores: of 64 MiB, rows of 16 KiB went from 0.95 to 1.12 of a plain
-// copy with them, of 64 KiB to 1.47, those of 1 KiB from 0.66 to 0.39.
+// copy with them, of 64 KiB to 1.47, those of 1 KiB from 0.64 to 0.39.
 constexpr int64_t kFewestStreamed = int64_t{8} << 10;
 
 using planning::ChainStep;

@@ -122,8 +122,7 @@ bool group_shares_bytes(Starts starts, const Row& row) {
 }
 
 // True where no two ranges of rows meet, as is usual; false where they do or sorting costs less than the question. Each
-// row is put in a cell of half its reach to all of it, so that cells are sorted where rows are not, in a third of the
-// time.
+// row is put in a cell of half its reach to all of it, so that cells are sorted where rows are not.
 bool ranges_lie_apart(Starts starts, uintptr_t reach) {
   const auto [lowest, highest] = std::minmax_element(starts.begin(), starts.end());
   const auto shift = static_cast<unsigned>(std::bit_width(reach)) - 1;
