@@ -5,6 +5,8 @@
 // before. Streaming stores are of 32 bytes at most, two to a line: rows of 256 bytes from memory reached 1.82 of a
 // plain copy that way, by 64 bytes 1.47, and a single run of 64 MiB 1.83 and 1.43.
 
+#include <type_traits>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "runtime/host/simd/runs.cpp"
 #include "runtime/host/simd/highway.hpp"
@@ -206,13 +208,14 @@ void runs(std::byte* dst, const std::byte* src, const Block& b) {
 // From here on pages are moved in turn.
 constexpr int64_t kFewestPaged = int64_t{64} << 10;
 
-template <class Run>
+// kShort: of less than kFewestFetched, which alone are put together.
+template <class Run, bool kShort>
 void streaming_runs(std::byte* dst, const std::byte* src, const Block& b) {
   const int64_t lines = bytes_to_line(dst) | b.dst_row | b.dst_column | b.item;
   if (b.item < kFewestPaged && lines % kLineBytes == 0) {
     rows_of<Apart<Lines>>(dst, src, b);
-  } else if (b.dst_column == b.item && b.item < kFewestFetched && b.columns * b.item >= kFewestStitched) {
-    rows_of<SideBySide<Run>>(dst, src, b);
+  } else if (kShort && b.dst_column == b.item && b.columns * b.item >= kFewestStitched) {
+    rows_of<std::conditional_t<kShort, SideBySide<Run>, Apart<Run>>>(dst, src, b);
   } else {
     rows_of<Apart<Run>>(dst, src, b);
   }
@@ -228,11 +231,11 @@ Kernel pick_runs(const Block& b) {
   // From here on a call of memcpy costs less than it gains.
   constexpr int64_t kCallBytes = 512;
 #if HWY_TARGET != HWY_SCALAR
-  if (b.streams && b.item >= kFewestPaged) return streaming_runs<PagesWithin>;
-  if (b.streams && b.item >= kFewestFetched) return streaming_runs<LinesWithin>;
-  if (b.streams && b.item >= kWidest) return streaming_runs<AtLeast<kWidest>>;
-  if (b.streams && b.item >= 16) return streaming_runs<AtLeast<16>>;
-  if (b.streams && b.item >= 8) return streaming_runs<AtLeast<8>>;
+  if (b.streams && b.item >= kFewestPaged) return streaming_runs<PagesWithin, false>;
+  if (b.streams && b.item >= kFewestFetched) return streaming_runs<LinesWithin, false>;
+  if (b.streams && b.item >= kWidest) return streaming_runs<AtLeast<kWidest>, true>;
+  if (b.streams && b.item >= 16) return streaming_runs<AtLeast<16>, true>;
+  if (b.streams && b.item >= 8) return streaming_runs<AtLeast<8>, true>;
 #endif
   switch (b.item) {
     case 32: return runs<Exactly<32>>;
