@@ -24,23 +24,28 @@ std::vector<int64_t> c_strides(const std::vector<int64_t>& shape) {
   return strides;
 }
 
+// Memory begins a cache line, as that of a Buffer does.
+struct alignas(64) Line {
+  float at[16];
+};
+
 // A C-ordered destination, and a source of the same shape in C order or with its axes reversed.
 struct Pair {
-  std::vector<float> dst_memory;
-  std::vector<float> src_memory;
+  std::vector<Line> dst_memory;
+  std::vector<Line> src_memory;
   BufferView dst;
   BufferView src;
 
   Pair(const std::vector<int64_t>& shape, bool reversed) {
     size_t count = 1;
     for (const int64_t extent : shape) count *= static_cast<size_t>(extent);
-    dst_memory.resize(count);
-    src_memory.resize(count);
+    dst_memory.resize(count / 16 + 1);
+    src_memory.resize(count / 16 + 1);
     std::vector<int64_t> backwards(shape.rbegin(), shape.rend());
     std::vector<int64_t> strides = c_strides(reversed ? backwards : shape);
     if (reversed) std::reverse(strides.begin(), strides.end());
-    dst = BufferView::of(dst_memory.data(), shape);
-    src = BufferView::of(src_memory.data(), shape, strides);
+    dst = BufferView::of(dst_memory[0].at, shape);
+    src = BufferView::of(src_memory[0].at, shape, strides);
   }
 };
 
