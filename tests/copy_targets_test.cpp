@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "runtime/host/simd/target.hpp"
@@ -66,21 +67,33 @@ int64_t random_itemsize(Random& random) {
                            : kCommon[static_cast<size_t>(pick(random, 0, std::size(kCommon) - 1))];
 }
 
-Pair random_pair(Random& random, int64_t itemsize, const std::vector<int64_t>& shape) {
-  Pair pair;
-  pair.itemsize = itemsize;
-  pair.shape = shape;
-  pair.dst = {shape, testing::nested_strides(random, shape, itemsize), {}};
-  pair.src = {shape, testing::source_strides(random, shape, itemsize), {}};
+Pair pair_of(Random& random, int64_t itemsize, const Side& dst, const Side& src) {
+  Pair pair{itemsize, dst.shape, dst, src, {}, {}};
   testing::bound(pair.dst, itemsize);
   testing::bound(pair.src, itemsize);
   pair.src_bytes.resize(static_cast<size_t>(pair.src.upper - pair.src.lower));
   testing::fill(random, pair.src_bytes);
   pair.dst_bytes.assign(static_cast<size_t>(pair.dst.upper - pair.dst.lower), kUntouched);
   copy_by_hand(pair);
+  return pair;
+}
+
+Pair random_pair(Random& random, int64_t itemsize, const std::vector<int64_t>& shape) {
+  Pair pair = pair_of(random, itemsize, {shape, testing::nested_strides(random, shape, itemsize), {}},
+                      {shape, testing::source_strides(random, shape, itemsize), {}});
   add_units(random, pair.dst);
   add_units(random, pair.src);
   return pair;
+}
+
+// Pixels of `channels` interleaved channels, `gap` items behind each row, as (height, width, channel).
+std::vector<int64_t> pixel_strides(int64_t itemsize, int64_t width, int64_t channels, int64_t gap) {
+  return {(width * channels + gap) * itemsize, channels * itemsize, itemsize};
+}
+
+// Planes, likewise.
+std::vector<int64_t> plane_strides(int64_t itemsize, int64_t height, int64_t width, int64_t gap) {
+  return {(width + gap) * itemsize, itemsize, height * (width + gap) * itemsize};
 }
 
 class CopyTargets : public ::testing::Test {
@@ -171,6 +184,34 @@ TEST_F(CopyTargets, BeginAtAnyByteOnEitherSide) {
         }
       }
     });
+  }
+}
+
+// Larger than the loops for channels ask for their lines ahead from.
+TEST_F(CopyTargets, InterleavedImagesOfMegabytesGoToPlanesAndBack) {
+  Random random = testing::seeded_random("CopyTargets.InterleavedImagesOfMegabytesGoToPlanesAndBack");
+  const Guarded dst_memory(size_t{2} << 10);
+  const Guarded src_memory(size_t{2} << 10);
+  const auto check_all = [&](int64_t itemsize, int64_t channels, int64_t gap) {
+    const int64_t width = pick(random, 100, 700);
+    const int64_t height = (int64_t{5} << 20) / 4 / (width * channels * itemsize);
+    const std::vector<int64_t> shape = {height, width, channels};
+    const Side planes{shape, plane_strides(itemsize, height, width, gap), {}};
+    const Side pixels{shape, pixel_strides(itemsize, width, channels, gap), {}};
+    Side swapped = pixels;
+    swapped.strides[2] = -itemsize;
+    for (const auto& [dst, src] : {std::pair{planes, pixels}, std::pair{pixels, planes}, std::pair{pixels, swapped}}) {
+      const Pair pair = pair_of(random, itemsize, dst, src);
+      const Place to{one_in(random, 2), pick(random, 0, 63)};
+      const Place from{one_in(random, 2), pick(random, 0, 63)};
+      each_target([&] { check(pair, dst_memory, to, src_memory, from); });
+    }
+  };
+  for (const int64_t itemsize : {1, 2, 4, 8}) {
+    for (const int64_t channels : {2, 3, 4}) {
+      check_all(itemsize, channels, 0);
+      check_all(itemsize, channels, pick(random, 1, 70));
+    }
   }
 }
 
