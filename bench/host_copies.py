@@ -24,8 +24,8 @@ import host_plot
 import host_table
 
 BENCH = pathlib.Path(__file__).parent
-SECONDS = 0.7  # for each layout
-SECONDS_OF_MORE_THREADS = 0.4
+SECONDS = 0.6  # for each layout
+SECONDS_OF_MORE_THREADS = 0.25
 
 
 def machine() -> str:

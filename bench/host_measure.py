@@ -24,6 +24,10 @@ POISON = 0xA5
 NOISE_BYTES = (32 << 20) + 8 * 4999  # no power of two, so that rows of a large array differ
 SAMPLE_SECONDS = 2e-4
 SLOW_SECONDS = 0.15  # two samples of a copy that takes longer must do, and its check is one of them
+# OpenMP's threads, PyTorch's and HPTT's, spin on the cores for up to 15 ms after their work. So on several threads a
+# turn begins when they are through, and is longer.
+SETTLE_SECONDS = 0.02
+TURN_SECONDS = 0.01
 COMPARED_BYTES = 4 << 20  # at a time
 LARGE_BYTES = 300 << 20  # above it one thread and a warm output must do, which keeps the whole below ten minutes
 
@@ -49,10 +53,19 @@ class Racer:
             call()
         return max(1, self.clock() - begin) / 1e9 / repeat
 
-    def take_turn(self) -> None:
-        seconds = self.sample()
-        self.times.append(seconds)
-        self.spent += seconds * self.repeat
+    def take_turn(self, threads: int) -> None:
+        end = self.spent
+        if threads > 1:
+            time.sleep(SETTLE_SECONDS)
+            end += TURN_SECONDS
+            if self.times and self.times[-1] < TURN_SECONDS:
+                self.call()  # whose threads the sleep has put to sleep
+        while True:
+            seconds = self.sample()
+            self.times.append(seconds)
+            self.spent += seconds * self.repeat
+            if self.spent >= end:
+                break
 
     def done(self, seconds: float) -> bool:
         least = 5 if not self.times or self.times[0] < SLOW_SECONDS else 2
@@ -132,7 +145,7 @@ def measure(layout: host_layouts.Layout, peers: list, arenas: host_layouts.Arena
     gc.disable()
     while running := [racer for racer in racers.values() if not racer.done(share)]:
         for racer in running:
-            racer.take_turn()
+            racer.take_turn(options.threads)
     gc.enable()
     times: dict = {group: {} for group in groups}
     for (group, name), racer in racers.items():

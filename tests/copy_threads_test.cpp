@@ -1,6 +1,7 @@
 // Copies on several threads: equal to those on one, safe from several callers at once, and after a fork.
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -120,6 +121,31 @@ TEST_F(CopyThreads, FollowRowPointersAlike) {
     }
     EXPECT_TRUE(equal) << threads << " threads";
   }
+}
+
+// The pool's threads are kept off the caller's CPU; the caller may run where it could before, be it on one CPU alone.
+TEST_F(CopyThreads, LeaveTheCallerWhereItMayRun) {
+  cpu_set_t before;
+  ASSERT_EQ(sched_getaffinity(0, sizeof before, &before), 0);
+  const auto src = random_words(3'000'000);
+  const auto count = static_cast<int64_t>(src.size());
+  const auto copies = [&](const cpu_set_t& allowed) {
+    std::vector<uint16_t> dst(src.size());
+    copy(BufferView::of(dst.data(), {count}), BufferView::of(src.data(), {count}), StreamRef::host());
+    EXPECT_EQ(dst, src);
+    cpu_set_t after;
+    EXPECT_EQ(sched_getaffinity(0, sizeof after, &after), 0);
+    EXPECT_TRUE(CPU_EQUAL(&after, &allowed));
+  };
+  set_num_threads(4);
+  copies(before);
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(static_cast<size_t>(sched_getcpu()), &one);
+  ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+  copies(one);
+  ASSERT_EQ(sched_setaffinity(0, sizeof before, &before), 0);
+  copies(before);
 }
 
 TEST_F(CopyThreads, ServeSeveralCallersAtOnce) {

@@ -5,6 +5,8 @@
 #include "runtime/host/pool.hpp"
 
 #include <pthread.h>
+#include <sched.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <condition_variable>
@@ -13,6 +15,7 @@
 #include <mutex>
 #include <new>
 #include <thread>
+#include <vector>
 
 namespace strideport::host {
 namespace {
@@ -36,6 +39,36 @@ struct Job {
   }
 };
 
+// Which CPUs the threads of the pool may be woken on: those of the caller but the one that it is on. Left to itself, the
+// kernel of a virtual machine of two CPUs woke them on the caller's after every pause of a millisecond: the caller
+// waited for its own helper, the other CPU slept, and two threads took as long as one.
+class Places {
+ public:
+  // Of the calling thread, once for each of the pool. Throws: std::bad_alloc.
+  void add_this_thread() { threads_.push_back({gettid(), {}}); }
+
+  // Called by who is about to wake `threads` of them.
+  void keep_off_this_cpu(int threads) noexcept {
+    const int cpu = sched_getcpu();
+    cpu_set_t others;
+    if (cpu < 0 || cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof others, &others) != 0) return;
+    CPU_CLR(cpu, &others);
+    if (CPU_COUNT(&others) == 0) return;
+    for (Thread& thread : threads_) {
+      if (threads-- <= 0) return;
+      if (CPU_EQUAL(&thread.cpus, &others)) continue;
+      if (sched_setaffinity(thread.id, sizeof others, &others) == 0) thread.cpus = others;
+    }
+  }
+
+ private:
+  struct Thread {
+    pid_t id;
+    cpu_set_t cpus;  // none: as it was started
+  };
+  std::vector<Thread> threads_;
+};
+
 class Workers {
  public:
   // False where another caller has the threads.
@@ -48,6 +81,7 @@ class Workers {
       job_ = &job;
       next_part_ = 0;
       left_ = job.parts;
+      places_.keep_off_this_cpu(job.parts - 1);
     }
     wake_.notify_all();
     work();
@@ -67,6 +101,11 @@ class Workers {
   }
 
   void serve() {
+    try {
+      const std::lock_guard lock(mutex_);
+      places_.add_this_thread();
+    } catch (const std::bad_alloc&) {  // woken anywhere
+    }
     while (true) {
       {
         std::unique_lock lock(mutex_);
@@ -99,6 +138,7 @@ class Workers {
   Job* job_ = nullptr;
   int next_part_ = 0;
   int left_ = 0;
+  Places places_;
   int threads_ = 0;  // guarded by busy_
 };
 
