@@ -18,7 +18,8 @@ the samples and benchmarks, where PyTorch, CuPy and JAX are compared with if the
   --out FOLDER   where logs and tables go (default: $OUT, else build/gpu/results)
   --build FOLDER where to build (default: build/gpu)
   --deps         fills .deps, which git ignores, with what such a machine may lack: the sources of GoogleTest, and
-                 DLPack's header. To be run before, where there are package servers (Debian's or Ubuntu's, and PyPI)
+                 DLPack's and Highway's headers. To be run before, where there are package servers (Debian's or
+                 Ubuntu's, and PyPI)
   --build-only   the stage build alone, for compute capability 9.0, on a machine that may have no GPU
   --help         this text
 
@@ -66,7 +67,7 @@ out=${out:-$build/results}
 
 # --- What the machine may lack ---------------------------------------------------------------------------------------
 
-# The sources of GoogleTest are a Debian package; DLPack's header is inside a PyPI package.
+# The sources of GoogleTest and Highway's headers are Debian packages; DLPack's header is inside a PyPI package.
 fill_deps() {
   scratch=$(mktemp -d)
   trap 'rm -rf "$scratch"' EXIT
@@ -85,6 +86,19 @@ fill_deps() {
   fi
   # Only what FetchContent builds travels.
   rm -rf "$deps"/googletest/google{test,mock}/{test,samples,docs,scripts}
+
+  say "Highway's headers"
+  if [[ ! -e /usr/include/hwy/highway.h ]]; then
+    (cd "$scratch" && apt-get download -qq libhwy-dev && dpkg-deb -x libhwy-dev_*.deb .) ||
+      die "neither /usr/include/hwy nor the package libhwy-dev is to be had."
+  fi
+  rm -rf "$deps/highway"
+  mkdir -p "$deps/highway"
+  if [[ -e $scratch/usr/include/hwy ]]; then
+    cp -r "$scratch/usr/include/hwy" "$deps/highway/hwy"
+  else
+    cp -r /usr/include/hwy "$deps/highway/hwy"
+  fi
 
   say "DLPack's header"
   python3 -m pip download -q --no-deps --only-binary=:all: -d "$scratch" 'apache-tvm-ffi>=0.1.3' ||
@@ -150,6 +164,7 @@ do_build() {
   if [[ -e $deps/googletest ]]; then
     options+=("-DFETCHCONTENT_SOURCE_DIR_GOOGLETEST=$deps/googletest" -DCMAKE_DISABLE_FIND_PACKAGE_GTest=ON)
   fi
+  [[ ! -e $deps/highway ]] || options+=("-DHIGHWAY_INCLUDE_DIR=$deps/highway")
   [[ ! -e $deps/dlpack ]] || options+=("-DDLPACK_INCLUDE_DIR=$deps/dlpack")
   if has_python_headers; then
     options+=(-DSTRIDEPORT_PYTHON=ON "-DPython3_EXECUTABLE=$(command -v python3)")
