@@ -186,9 +186,9 @@ TEST(HostRuns, SideBySideMatchTheOdometer) {
       for (const int64_t item : {9, 20, 31, 40, 48, 64, 96, 100, 500, 513, 1000, 1023, 1024}) {
         Block b{.item = item, .streams = true};
         b.columns = pick(random, 1, 11'000 / item);
-        b.rows = pick(random, 1, 12'000 / (b.columns * item));
         b.dst_column = item;
         b.dst_row = b.columns * item + (one_in(random, 2) ? pick(random, 0, 70) : 0);
+        b.rows = pick(random, 1, 12'000 / b.dst_row);
         const int64_t gap = pick(random, 0, 9);
         b.src_column = item + gap;
         b.src_row = b.columns * b.src_column;
