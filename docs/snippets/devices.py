@@ -45,6 +45,7 @@ half = batch[:, ::2].contiguous(stream=stream)
 end = stream.record()
 
 assert half.tobytes() == planes[:, ::2].tobytes()  # waits for what is pending on `half`, and for no more
+end.synchronize()
 print(f"{end.seconds_since(start) * 1e3:.3f} ms on the device")
 # [/streams]
 
