@@ -135,6 +135,8 @@ void transpose_dense(std::byte* dst, const std::byte* src, const Block& b) {
   const bool whole_lines = long_rows && b.dst_row % kLineBytes == 0 && reinterpret_cast<uintptr_t>(dst) % S == 0;
   if (b.columns < M::kColumns) {
     transpose_strips<S, Narrow<S>, Lines::partly>(dst, src, b);
+  } else if (kDeep<S> && b.rows < M::kRows) {
+    transpose_strips<S, Flat<S>, Lines::partly>(dst, src, b);
   } else if (b.streams && whole_lines) {
     // Of few rows the source is read on from column to column: nothing is to be gathered. 20 x 500000 words took 0.75
     // of the time.
