@@ -79,6 +79,18 @@ void look_out_for(Condition&& condition) {
   while (!condition() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
 }
 
+// The mutex is held for some tens of nanoseconds, by several who come at the same moment: who slept for it would be woken
+// 30 to 60 us later. That made every other copy of 4 MiB on two threads take 1.3 times as long.
+std::unique_lock<std::mutex> lock_awake(std::mutex& mutex) {
+  std::unique_lock lock(mutex, std::defer_lock);
+  for (int tries = 0; tries < 100; ++tries) {
+    if (lock.try_lock()) return lock;
+    std::this_thread::yield();
+  }
+  lock.lock();
+  return lock;
+}
+
 class Workers {
  public:
   // False where another caller has the threads.
@@ -87,17 +99,17 @@ class Workers {
     if (!busy) return false;
     start(job.parts - 1);
     {
-      std::lock_guard lock(mutex_);
+      const auto lock = lock_awake(mutex_);
+      looks_out_ = places_.keep_off_this_cpu(job.parts - 1) >= job.parts - 1;
       job_ = &job;
       next_part_ = 0;
       left_ = job.parts;
-      parts_are_left_ = true;
-      looks_out_ = places_.keep_off_this_cpu(job.parts - 1) >= job.parts - 1;
+      parts_are_left_ = true;  // who looks out comes now
     }
     wake_.notify_all();
     work();
     if (looks_out_) look_out_for([this] { return left_ == 0; });
-    std::unique_lock lock(mutex_);
+    auto lock = lock_awake(mutex_);
     done_.wait(lock, [this] { return left_ == 0; });
     job_ = nullptr;
     return true;
@@ -121,7 +133,7 @@ class Workers {
     while (true) {
       if (looks_out_) look_out_for([this] { return parts_are_left_.load(); });
       {
-        std::unique_lock lock(mutex_);
+        auto lock = lock_awake(mutex_);
         wake_.wait(lock, [this] { return has_part(); });
       }
       work();
@@ -132,14 +144,14 @@ class Workers {
 
   // Takes parts until there are none.
   void work() {
-    std::unique_lock lock(mutex_);
+    auto lock = lock_awake(mutex_);
     while (has_part()) {
       Job& job = *job_;
       const int part = next_part_++;
       if (next_part_ == job.parts) parts_are_left_ = false;
       lock.unlock();
       std::exception_ptr error = job.do_part(part);
-      lock.lock();
+      lock = lock_awake(mutex_);
       if (error && !job.error) job.error = error;
       if (--left_ == 0) done_.notify_one();
     }
