@@ -8,14 +8,17 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace strideport::host {
@@ -40,36 +43,32 @@ struct Job {
   }
 };
 
-// Which CPUs the threads of the pool may be woken on: those of the caller but the one that it is on. Left to itself, the
-// kernel of a virtual machine of two CPUs woke them on the caller's after every pause of a millisecond: the caller
-// waited for its own helper, the other CPU slept, and two threads took as long as one.
-class Places {
- public:
-  // Of the calling thread, once for each of the pool. Throws: std::bad_alloc.
-  void add_this_thread() { threads_.push_back({gettid(), {}}); }
-
-  // Called by who is about to wake `threads` of them. Returns how many CPUs there are for them, 0 if that is unknown.
-  int keep_off_this_cpu(int threads) noexcept {
-    const int cpu = sched_getcpu();
-    cpu_set_t others;
-    if (cpu < 0 || cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof others, &others) != 0) return 0;
-    CPU_CLR(cpu, &others);
-    const int count = CPU_COUNT(&others);
-    for (Thread& thread : threads_) {
-      if (threads-- <= 0 || count == 0) break;
-      if (CPU_EQUAL(&thread.cpus, &others)) continue;
-      if (sched_setaffinity(thread.id, sizeof others, &others) == 0) thread.cpus = others;
-    }
-    return count;
-  }
-
- private:
-  struct Thread {
-    pid_t id;
-    cpu_set_t cpus;  // none: as it was started
-  };
-  std::vector<Thread> threads_;
+// A thread of the pool, which is woken by itself: who is not needed sleeps on.
+struct Helper {
+  std::condition_variable wake;
+  pid_t id = 0;      // 0 until it runs
+  cpu_set_t cpus{};  // where it may run; none: as it was started
 };
+
+using Helpers = std::vector<std::unique_ptr<Helper>>;
+
+// Lets the first `count` run on the CPUs of the caller but the one that it is on. Left to itself, the kernel of a virtual
+// machine of two CPUs woke them on the caller's after every pause of a millisecond: the caller waited for its own
+// helper, the other CPU slept, and two threads took as long as one. Returns how many CPUs there are for them, 0 if that
+// is unknown.
+int keep_off_this_cpu(Helpers& helpers, int count) noexcept {
+  const int cpu = sched_getcpu();
+  cpu_set_t others;
+  if (cpu < 0 || cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof others, &others) != 0) return 0;
+  CPU_CLR(cpu, &others);
+  const int cpus = CPU_COUNT(&others);
+  for (const std::unique_ptr<Helper>& helper : helpers) {
+    if (count-- <= 0 || cpus == 0) break;
+    if (helper->id == 0 || CPU_EQUAL(&helper->cpus, &others)) continue;
+    if (sched_setaffinity(helper->id, sizeof others, &others) == 0) helper->cpus = others;
+  }
+  return cpus;
+}
 
 // One copy often follows another at once, and to sleep and be woken takes 60 us: both sides look on for some time. What
 // OpenMP's threads do for 15 ms; these leave their CPU to whoever wants it.
@@ -97,16 +96,18 @@ class Workers {
   bool try_run(Job& job) {
     std::unique_lock busy(busy_, std::try_to_lock);
     if (!busy) return false;
-    start(job.parts - 1);
+    const int wanted = job.parts - 1;
+    start(wanted);
     {
       const auto lock = lock_awake(mutex_);
-      looks_out_ = places_.keep_off_this_cpu(job.parts - 1) >= job.parts - 1;
+      looks_out_ = keep_off_this_cpu(helpers_, wanted) >= wanted;
       job_ = &job;
       next_part_ = 0;
       left_ = job.parts;
       parts_are_left_ = true;  // who looks out comes now
     }
-    wake_.notify_all();
+    const size_t woken = std::min(static_cast<size_t>(wanted), helpers_.size());
+    for (size_t i = 0; i < woken; ++i) helpers_[i]->wake.notify_one();
     work();
     if (looks_out_) look_out_for([this] { return left_ == 0; });
     auto lock = lock_awake(mutex_);
@@ -117,24 +118,34 @@ class Workers {
 
  private:
   // Fewer threads than asked for are enough: the caller does what they do not.
-  void start(int threads) noexcept {
+  void start(int wanted) noexcept {
     try {
-      for (; threads_ < threads; ++threads_) std::thread([this] { serve(); }).detach();
+      for (auto number = static_cast<int>(helpers_.size()); number < wanted; ++number) {
+        auto made = std::make_unique<Helper>();
+        const auto lock = lock_awake(mutex_);
+        helpers_.push_back(std::move(made));
+        try {
+          std::thread([this, number, helper = helpers_.back().get()] { serve(number, *helper); }).detach();
+        } catch (...) {
+          helpers_.pop_back();
+          throw;
+        }
+      }
     } catch (...) {  // no thread to be had, or no memory for one
     }
   }
 
-  void serve() {
-    try {
-      const std::lock_guard lock(mutex_);
-      places_.add_this_thread();
-    } catch (const std::bad_alloc&) {  // woken anywhere
+  void serve(int number, Helper& helper) {
+    {
+      const auto lock = lock_awake(mutex_);
+      helper.id = gettid();
     }
+    const auto is_wanted = [&] { return has_part() && number < job_->parts - 1; };
     while (true) {
       if (looks_out_) look_out_for([this] { return parts_are_left_.load(); });
       {
         auto lock = lock_awake(mutex_);
-        wake_.wait(lock, [this] { return has_part(); });
+        helper.wake.wait(lock, is_wanted);
       }
       work();
     }
@@ -163,12 +174,10 @@ class Workers {
   std::atomic<bool> parts_are_left_{false};
   std::atomic<bool> looks_out_{false};  // there is a CPU for each thread
   std::mutex mutex_;                    // guards what follows
-  std::condition_variable wake_;
   std::condition_variable done_;
   Job* job_ = nullptr;
   int next_part_ = 0;
-  Places places_;
-  int threads_ = 0;  // guarded by busy_
+  Helpers helpers_;  // grows under busy_ as well
 };
 
 std::atomic<Workers*> the_workers{nullptr};
