@@ -46,6 +46,8 @@ struct BufferObject {
   Lease lease;                     ///< used by roots only
 };
 
+class ProducerTypes;
+
 /// What one imported module needs; reached from any BufferObject through its type.
 struct ModuleState {
   PyTypeObject* buffer_type;
@@ -55,7 +57,8 @@ struct ModuleState {
   PyTypeObject* contiguous_flag_type;
   PyObject* device_error;
   PyObject* device_memory_error;
-  PyObject* dtype_class;  ///< strideport._dtype.DType, imported at first use
+  PyObject* dtype_class;     ///< strideport._dtype.DType, imported at first use
+  ProducerTypes* producers;  ///< what imports know of producers' types; owned
 };
 
 ModuleState* state_of_module(PyObject* module) noexcept;
