@@ -261,6 +261,7 @@ TEST(Format, PrintsCanonically) {
   }
   EXPECT_EQ(canonical("T{Z:a:Z P}"), "T{^Z:a:Z P}");
   EXPECT_EQ(canonical("T{Z d}"), "T{^Z d}") << "Zd is complex";
+  EXPECT_EQ(canonical("T{^Z xi}"), "T{^Z xi}") << "Zx is an error";
   EXPECT_EQ(Format().canonical(), "");
 }
 
