@@ -1,0 +1,180 @@
+// What it costs in C++ to take a DLPack tensor in, to hand a Buffer out, and to make and slice a view, by rank:
+// bench/exchange_cost [--benchmark_filter=...]. bench/exchange.py runs it, and shows it beside the Python calls.
+//
+// "import" counts the end of the Buffer, which lets its owner go and calls the producer's deleter; alone_ns of
+// "import_alone" leaves it out. "malloced_tensor" is the floor of an export: one allocation for tensor, shape and
+// strides, filled by hand, and freed.
+
+#include <benchmark/benchmark.h>
+#include <dlpack/dlpack.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <span>
+#include <vector>
+
+#include "strideport/dlpack.hpp"
+#include "strideport/view_ops.hpp"
+
+namespace {
+
+using strideport::Buffer;
+using strideport::BufferView;
+using strideport::DLPackTensor;
+using strideport::StreamRef;
+
+constexpr int64_t kShape[] = {4, 5, 6, 7};
+constexpr int64_t kStrides[][4] = {{}, {1}, {5, 1}, {}, {210, 42, 7, 1}};
+constexpr int64_t kElements = 4 * 5 * 6 * 7;
+
+void ranks(benchmark::internal::Benchmark* row) { row->ArgName("rank")->Arg(1)->Arg(2)->Arg(4); }
+
+// A producer that keeps its tensor: what is timed is all ours. The deleter is called, and does nothing.
+struct Producer {
+  std::array<float, kElements> memory{};
+  std::array<int64_t, 4> shape{};
+  std::array<int64_t, 4> strides{};
+  DLManagedTensorVersioned tensor{};
+
+  explicit Producer(int64_t rank) {
+    std::copy_n(kShape, rank, shape.begin());
+    std::copy_n(kStrides[rank], rank, strides.begin());
+    tensor.version = {DLPACK_MAJOR_VERSION, DLPACK_MINOR_VERSION};
+    tensor.deleter = [](DLManagedTensorVersioned*) {};
+    tensor.dl_tensor = {
+        memory.data(), {kDLCPU, 0}, static_cast<int32_t>(rank), {kDLFloat, 32, 1}, shape.data(), strides.data(), 0};
+  }
+  Producer(const Producer&) = delete;
+  Producer& operator=(const Producer&) = delete;
+
+  BufferView view() {
+    return BufferView::of(memory.data(), std::span(shape.data(), static_cast<size_t>(tensor.dl_tensor.ndim)));
+  }
+};
+
+void check(benchmark::State& state, bool right) {
+  if (!right) state.SkipWithError("the result shows other memory");
+}
+
+void import(benchmark::State& state) {
+  Producer producer(state.range(0));
+  const Buffer once = strideport::import_dlpack(DLPackTensor(&producer.tensor), StreamRef::host());
+  check(state, once.buf() == producer.memory.data());
+  for (auto _ : state) {
+    const Buffer buffer = strideport::import_dlpack(DLPackTensor(&producer.tensor), StreamRef::host());
+    benchmark::DoNotOptimize(buffer.buf());
+  }
+}
+BENCHMARK(import)->Apply(ranks);
+
+// Of each batch by the clock, and the median of them: this machine's clock of CPU time alone takes longer than a batch
+// may be long to stay in the caches, and a batch that was interrupted must not count.
+void import_alone(benchmark::State& state) {
+  Producer producer(state.range(0));
+  constexpr size_t kBatch = 64;
+  struct Slot {
+    alignas(Buffer) std::byte bytes[sizeof(Buffer)];
+  };
+  std::vector<Slot> slots(kBatch);
+  std::vector<double> times;
+  while (state.KeepRunningBatch(kBatch)) {
+    const auto begin = std::chrono::steady_clock::now();
+    for (Slot& slot : slots) {
+      new (slot.bytes) Buffer(strideport::import_dlpack(DLPackTensor(&producer.tensor), StreamRef::host()));
+    }
+    const std::chrono::duration<double, std::nano> elapsed = std::chrono::steady_clock::now() - begin;
+    times.push_back(elapsed.count() / kBatch);
+    for (Slot& slot : slots) std::launder(reinterpret_cast<Buffer*>(slot.bytes))->~Buffer();
+  }
+  const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
+  std::nth_element(times.begin(), middle, times.end());
+  state.counters["alone_ns"] = *middle;
+}
+BENCHMARK(import_alone)->Apply(ranks);
+
+void export_and_delete(benchmark::State& state) {
+  Producer producer(state.range(0));
+  const Buffer buffer(producer.view(), std::make_shared<int>());
+  check(state, strideport::export_dlpack(buffer)->dl_tensor.data == producer.memory.data());
+  for (auto _ : state) {
+    const DLPackTensor tensor = strideport::export_dlpack(buffer);
+    benchmark::DoNotOptimize(tensor.get());
+  }
+}
+BENCHMARK(export_and_delete)->Apply(ranks);
+
+void round_trip(benchmark::State& state) {
+  Producer producer(state.range(0));
+  const Buffer buffer(producer.view(), std::make_shared<int>());
+  for (auto _ : state) {
+    const Buffer back = strideport::import_dlpack(strideport::export_dlpack(buffer), StreamRef::host());
+    benchmark::DoNotOptimize(back.buf());
+  }
+}
+BENCHMARK(round_trip)->Apply(ranks);
+
+struct ByHand {
+  DLManagedTensorVersioned tensor;
+  int64_t numbers[8];
+};
+
+void malloced_tensor(benchmark::State& state) {
+  Producer producer(state.range(0));
+  const auto rank = static_cast<size_t>(state.range(0));
+  for (auto _ : state) {
+    auto* made = static_cast<ByHand*>(std::malloc(sizeof(ByHand)));
+    if (made == nullptr) std::abort();
+    made->tensor = producer.tensor;
+    made->tensor.dl_tensor.shape = made->numbers;
+    made->tensor.dl_tensor.strides = made->numbers + rank;
+    std::copy_n(producer.shape.data(), rank, made->numbers);
+    std::copy_n(producer.strides.data(), rank, made->numbers + rank);
+    made->tensor.manager_ctx = made;
+    made->tensor.deleter = [](DLManagedTensorVersioned* self) { std::free(self->manager_ctx); };
+    benchmark::DoNotOptimize(made);
+    made->tensor.deleter(&made->tensor);
+  }
+}
+BENCHMARK(malloced_tensor)->Apply(ranks);
+
+void create(benchmark::State& state) {
+  Producer producer(state.range(0));
+  const BufferView like = producer.view();
+  const strideport::ViewSpec spec = like.spec();
+  for (auto _ : state) {
+    const BufferView view = BufferView::create(spec);
+    benchmark::DoNotOptimize(view.buf());
+  }
+}
+BENCHMARK(create)->Apply(ranks);
+
+void slice(benchmark::State& state) {
+  Producer producer(state.range(0));
+  const BufferView view = producer.view();
+  for (auto _ : state) {
+    const BufferView part = strideport::slice(view, 0, {0, 4, 2});
+    benchmark::DoNotOptimize(part.buf());
+  }
+}
+BENCHMARK(slice)->Apply(ranks);
+
+// With the owner shared, as b[::2] in Python has it.
+void slice_of_buffer(benchmark::State& state) {
+  Producer producer(state.range(0));
+  const Buffer buffer(producer.view(), std::make_shared<int>());
+  for (auto _ : state) {
+    const Buffer part = buffer.slice(0, {0, 4, 2});
+    benchmark::DoNotOptimize(part.buf());
+  }
+}
+BENCHMARK(slice_of_buffer)->Apply(ranks);
+
+}  // namespace
+
+BENCHMARK_MAIN();
