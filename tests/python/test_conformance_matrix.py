@@ -134,7 +134,7 @@ def test_every_type_through_every_pair_of_protocols_on_a_device(device, offered,
         if not can_offer(element, offered) or (readonly and offered == by.LEGACY):
             continue
         memory = memory_of(element, layout, block.ptr, readonly=readonly, device=place_of(device))
-        memories.append(memory)  # the deleter runs when the work is done, on a thread of the library's
+        memories.append(memory)
         complaint = compared_on_device(memory, offered, taken, device)
         here = memory_of(element, layout, filled())
         if sp.asbuffer(OFFERS[offered](memory)).to("cpu").tobytes() != b"".join(
@@ -146,10 +146,6 @@ def test_every_type_through_every_pair_of_protocols_on_a_device(device, offered,
     sp.Event.record(1, device).synchronize()
     assert not wrong, f"{len(wrong)} of {len(memories)} from {offered} to {taken}:\n" + "\n".join(wrong)
     assert len(memories) >= 60
-    KEPT.extend(memories)
-
-
-KEPT: list[Memory] = []  # until the process ends: nobody else knows when the last deleter has run
 
 
 def compared_on_device(memory, offered, taken, device):

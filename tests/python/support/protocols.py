@@ -32,6 +32,9 @@ class Seen:
     readonly: bool
 
 
+_held: list[dl.Tensor] = []  # for good: a deleter may run late, and on another thread, where nobody waits for its end
+
+
 class Memory:
     """Elements in memory of our own: strides in bytes, the first element `offset` bytes in."""
 
@@ -73,7 +76,7 @@ class Memory:
             device=self.device,
             flags=dl.READ_ONLY if versioned and self.readonly else 0,
         )
-        self.kept.append(tensor)
+        _held.append(tensor)
         return tensor
 
 
