@@ -134,6 +134,8 @@ PyObject* get_array_interface(BufferObject* self) {
 PyObject* get_array_struct(BufferObject* self) {
   constexpr const char* name = "__array_struct__";
   Element element = described(name, live_view(self));
+  // NumPy takes the bytes of a text for its number of characters, and would read four times as far as there is memory.
+  if (element.typestr[1] == 'U') refuse(name, "it cannot say the size of text so that NumPy reads it");
   if (live_view(self).itemsize() > std::numeric_limits<int>::max()) {
     refuse(name, "itemsize " + std::to_string(live_view(self).itemsize()) + " does not fit into an int");
   }
