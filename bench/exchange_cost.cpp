@@ -9,7 +9,6 @@
 #include <dlpack/dlpack.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +18,7 @@
 #include <span>
 #include <vector>
 
+#include "bench/exchange_producer.hpp"
 #include "strideport/dlpack.hpp"
 #include "strideport/view_ops.hpp"
 
@@ -29,37 +29,9 @@ using strideport::BufferView;
 using strideport::DLPackTensor;
 using strideport::StreamRef;
 
-constexpr int64_t kShape[] = {4, 5, 6, 7};
-constexpr int64_t kStrides[][4] = {{}, {1}, {5, 1}, {}, {210, 42, 7, 1}};
-constexpr int64_t kElements = 4 * 5 * 6 * 7;
-
-void ranks(benchmark::internal::Benchmark* row) { row->ArgName("rank")->Arg(1)->Arg(2)->Arg(4); }
-
-// A producer that keeps its tensor: what is timed is all ours. The deleter is called, and does nothing.
-struct Producer {
-  std::array<float, kElements> memory{};
-  std::array<int64_t, 4> shape{};
-  std::array<int64_t, 4> strides{};
-  DLManagedTensorVersioned tensor{};
-
-  explicit Producer(int64_t rank) {
-    std::copy_n(kShape, rank, shape.begin());
-    std::copy_n(kStrides[rank], rank, strides.begin());
-    tensor.version = {DLPACK_MAJOR_VERSION, DLPACK_MINOR_VERSION};
-    tensor.deleter = [](DLManagedTensorVersioned*) {};
-    tensor.dl_tensor = {
-        memory.data(), {kDLCPU, 0}, static_cast<int32_t>(rank), {kDLFloat, 32, 1}, shape.data(), strides.data(), 0};
-  }
-  Producer(const Producer&) = delete;
-  Producer& operator=(const Producer&) = delete;
-
-  BufferView view() {
-    return BufferView::of(memory.data(), std::span(shape.data(), static_cast<size_t>(tensor.dl_tensor.ndim)));
-  }
-};
-
-void check(benchmark::State& state, bool right) {
-  if (!right) state.SkipWithError("the result shows other memory");
+BufferView view_of(Producer& producer) {
+  const auto ndim = static_cast<size_t>(producer.tensor.dl_tensor.ndim);
+  return BufferView::of(producer.memory.data(), std::span(producer.shape.data(), ndim));
 }
 
 void import(benchmark::State& state) {
@@ -100,7 +72,7 @@ BENCHMARK(import_alone)->Apply(ranks);
 
 void export_and_delete(benchmark::State& state) {
   Producer producer(state.range(0));
-  const Buffer buffer(producer.view(), std::make_shared<int>());
+  const Buffer buffer(view_of(producer), std::make_shared<int>());
   check(state, strideport::export_dlpack(buffer)->dl_tensor.data == producer.memory.data());
   for (auto _ : state) {
     const DLPackTensor tensor = strideport::export_dlpack(buffer);
@@ -111,7 +83,7 @@ BENCHMARK(export_and_delete)->Apply(ranks);
 
 void round_trip(benchmark::State& state) {
   Producer producer(state.range(0));
-  const Buffer buffer(producer.view(), std::make_shared<int>());
+  const Buffer buffer(view_of(producer), std::make_shared<int>());
   for (auto _ : state) {
     const Buffer back = strideport::import_dlpack(strideport::export_dlpack(buffer), StreamRef::host());
     benchmark::DoNotOptimize(back.buf());
@@ -145,7 +117,7 @@ BENCHMARK(malloced_tensor)->Apply(ranks);
 
 void create(benchmark::State& state) {
   Producer producer(state.range(0));
-  const BufferView like = producer.view();
+  const BufferView like = view_of(producer);
   const strideport::ViewSpec spec = like.spec();
   for (auto _ : state) {
     const BufferView view = BufferView::create(spec);
@@ -156,7 +128,7 @@ BENCHMARK(create)->Apply(ranks);
 
 void slice(benchmark::State& state) {
   Producer producer(state.range(0));
-  const BufferView view = producer.view();
+  const BufferView view = view_of(producer);
   for (auto _ : state) {
     const BufferView part = strideport::slice(view, 0, {0, 4, 2});
     benchmark::DoNotOptimize(part.buf());
@@ -167,7 +139,7 @@ BENCHMARK(slice)->Apply(ranks);
 // With the owner shared, as b[::2] in Python has it.
 void slice_of_buffer(benchmark::State& state) {
   Producer producer(state.range(0));
-  const Buffer buffer(producer.view(), std::make_shared<int>());
+  const Buffer buffer(view_of(producer), std::make_shared<int>());
   for (auto _ : state) {
     const Buffer part = buffer.slice(0, {0, 4, 2});
     benchmark::DoNotOptimize(part.buf());

@@ -149,7 +149,9 @@ def aims(title: str, held: list[tuple[str, tuple[str, bool] | None]]) -> list[st
 COST_ROWS: dict[str, tuple[str, float | None]] = {
     "import_alone": ("import_dlpack, versioned", 10),
     "import": ("... and the end of the Buffer", None),
+    "tvm_ffi_import": ("tvm::ffi::Tensor::FromDLPackVersioned, end", None),
     "export_and_delete": ("export_dlpack and deleter", 20),
+    "tvm_ffi_export": ("its ToDLPackVersioned and deleter", None),
     "round_trip": ("export_dlpack, import_dlpack, end", None),
     "malloced_tensor": ("a tensor by hand: malloc, fill, free", None),
     "create": ("BufferView::create", None),
