@@ -72,11 +72,15 @@ void check_target(Device device) {
   if (!reason.empty()) throw BufferError("device " + to_string(device) + " is not there: " + reason);
 }
 
-bool is_at(const Buffer& buffer, Device device) noexcept {
-  return buffer.device() == device || (is_host(buffer.device()) && device.type == DeviceType::cpu);
+bool is_at(Device place, Device device) noexcept {
+  return place == device || (is_host(place) && device.type == DeviceType::cpu);
 }
 
 }  // namespace
+
+PyObject* fn_from_dlpack(ModuleState* state, PyObject* object) {
+  return import_offered(state, object, {}).root.release();
+}
 
 PyObject* fn_from_dlpack(ModuleState* state, PyObject* args, PyObject* kwargs) {
   static const char* const names[] = {"", "device", "copy", nullptr};
@@ -88,20 +92,19 @@ PyObject* fn_from_dlpack(ModuleState* state, PyObject* args, PyObject* kwargs) {
   check_target(device);
   Imported imported = has_device ? import_onto(state, object, device, copy, copy_object)
                                  : import_offered(state, object, {.copy = copy ? copy_object : nullptr});
-  const bool moves = has_device && !is_at(imported.buffer, device);
+  BufferObject* const root = as_buffer(imported.root.get());
+  const Device place = root->view.device();
+  const bool moves = has_device && !is_at(place, device);
   if (moves && !copy.value_or(true)) {
-    throw BufferError("copy=False, and the memory of '" + type_name(object) + "' is on " +
-                      to_string(imported.buffer.device()) + ", not on " + to_string(device));
+    throw BufferError("copy=False, and the memory of '" + type_name(object) + "' is on " + to_string(place) +
+                      ", not on " + to_string(device));
   }
-  if (moves) return wrap(state, copy_of(imported.buffer, device), nullptr);
+  if (moves) return wrap(state, copy_of(share(root), device), nullptr);
   if (!copy.value_or(true) && imported.copied) {
     throw BufferError("copy=False, but __dlpack__() of '" + type_name(object) + "' made a copy");
   }
-  if (copy.value_or(false) && !imported.copied) {
-    const Device place = imported.buffer.device();
-    return wrap(state, copy_of(imported.buffer, place), nullptr);
-  }
-  return wrap(state, std::move(imported.buffer), producer_of(object));
+  if (copy.value_or(false) && !imported.copied) return wrap(state, copy_of(share(root), place), nullptr);
+  return imported.root.release();
 }
 
 }  // namespace strideport::python

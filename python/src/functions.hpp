@@ -33,6 +33,7 @@ PyObject* fn_byte_range(ModuleState* state, PyObject* args, PyObject* kwargs);
 
 // from_dlpack.cpp ---------------------------------------------------------------------------------------------
 PyObject* fn_from_dlpack(ModuleState* state, PyObject* args, PyObject* kwargs);
+PyObject* fn_from_dlpack(ModuleState* state, PyObject* object);  ///< without keywords
 
 // pickle.cpp --------------------------------------------------------------------------------------------------
 PyObject* fn_rebuild(ModuleState* state, PyObject* args);

@@ -23,6 +23,7 @@ namespace {
 /// foreign code runs, so of two importers one finds a used capsule.
 template <class Tensor>
 std::unique_ptr<Tensor, DLPackDeleter> claim(PyObject* capsule) {
+  const Exclusive only(capsule);
   using Name = CapsuleName<Tensor>;
   if (PyCapsule_IsValid(capsule, Name::kFresh) == 0) return nullptr;
   auto* tensor = static_cast<Tensor*>(PyCapsule_GetPointer(capsule, Name::kFresh));
@@ -44,23 +45,40 @@ std::unique_ptr<Tensor, DLPackDeleter> claim(PyObject* capsule) {
 /// What producers are asked to make memory of a device ready on. It outlives every import.
 constexpr StreamRef kAgreedStream = StreamRef::legacy_default();
 
-/// May initialise a driver, which is asked for the address.
-template <class Tensor>
-Buffer take(Tensor tensor, DeviceType type) {
-  const GilRelease initialising(has_stream(type) ? GilRelease::kThresholdBytes : 0);
-  return import_dlpack(std::move(tensor), has_stream(type) ? kAgreedStream : StreamRef::host());
+bool says_copied(const DLManagedTensorVersioned& tensor) noexcept {
+  return tensor.version.major == kDLPackMajor && (tensor.flags & DLPACK_FLAG_BITMASK_IS_COPIED) != 0;
 }
 
-Imported import_capsule(PyObject* capsule) {
+/// Memory of the host goes straight into the root. For that of a device a driver, which it may initialise, is asked for
+/// the address.
+template <class Tensor>
+Ref to_root(ModuleState* state, Tensor tensor, DeviceType type, StreamRef stream, PyObject* producer) {
+  if (type != DeviceType::cpu) {
+    std::optional<GilRelease> initialising;
+    if (has_stream(type)) initialising.emplace();
+    Buffer buffer = import_dlpack(std::move(tensor), stream);
+    initialising.reset();
+    return Ref::steal(wrap(state, std::move(buffer), producer));
+  }
+  Draft draft(state);
+  draft.make_view([&] { return view_dlpack(*tensor); });
+  draft->lease.owner = std::shared_ptr<void>(std::move(tensor));
+  draft->lease.obj = Py_XNewRef(producer);
+  return Ref::steal(draft.finish());
+}
+
+Ref to_root(ModuleState* state, DLPackLegacyTensor tensor, PyObject* producer) {
+  const auto type = static_cast<DeviceType>(tensor->dl_tensor.device.device_type);
+  return to_root(state, std::move(tensor), type, has_stream(type) ? kAgreedStream : StreamRef::host(), producer);
+}
+
+/// `producer` may be null.
+Imported import_capsule(ModuleState* state, PyObject* capsule, PyObject* producer) {
   if (DLPackTensor tensor = claim<DLManagedTensorVersioned>(capsule)) {
-    const bool is_copied = says_copied(*tensor);
-    const DeviceType type = type_of(*tensor);
-    return {take(std::move(tensor), type), is_copied};
+    const StreamRef stream = has_stream(type_of(*tensor)) ? kAgreedStream : StreamRef::host();
+    return adopt(state, std::move(tensor), stream, producer);
   }
-  if (DLPackLegacyTensor tensor = claim<DLManagedTensor>(capsule)) {
-    const auto type = static_cast<DeviceType>(tensor->dl_tensor.device.device_type);
-    return {take(std::move(tensor), type), false};
-  }
+  if (DLPackLegacyTensor tensor = claim<DLManagedTensor>(capsule)) return {to_root(state, std::move(tensor), producer)};
   raise_wrong_capsule(capsule);
 }
 
@@ -144,14 +162,15 @@ Ref ask_for_capsule(const ImportNames& names, PyObject* producer, const DLPackRe
 }
 
 /// What `__dlpack__` gives.
-Imported import_from_method(const ImportNames& names, const ProducerType& type, PyObject* object, DLPackRequest request,
+Imported import_from_method(ModuleState* state, const ProducerType& type, PyObject* object, DLPackRequest request,
                             std::optional<Device> target) {
+  const ImportNames& names = state->producers->names;
   const std::optional<Device> device = type.is_host_only ? Device{} : device_of(names, object);
   check_device(object, device, request);
   if (target || device) request.with_stream = has_stream(target ? target->type : device->type);
   check_sign(type, names, object);
   const Ref capsule = ask_for_capsule(names, object, request);
-  if (PyCapsule_CheckExact(capsule.get())) return import_capsule(capsule.get());
+  if (PyCapsule_CheckExact(capsule.get())) return import_capsule(state, capsule.get(), object);
   raise(PyExc_TypeError, "__dlpack__() of '%.200s' returned '%.200s', not a capsule", type_name(object).c_str(),
         type_name(capsule.get()).c_str());
 }
@@ -163,13 +182,15 @@ bool has_method(const ImportNames& names, PyObject* object) {
 
 }  // namespace
 
-bool says_copied(const DLManagedTensorVersioned& tensor) noexcept {
-  return tensor.version.major == kDLPackMajor && (tensor.flags & DLPACK_FLAG_BITMASK_IS_COPIED) != 0;
-}
-
 DeviceType type_of(const DLManagedTensorVersioned& tensor) noexcept {
   if (tensor.version.major != kDLPackMajor) return DeviceType::cpu;
   return static_cast<DeviceType>(tensor.dl_tensor.device.device_type);
+}
+
+Imported adopt(ModuleState* state, DLPackTensor tensor, StreamRef stream, PyObject* producer) {
+  const bool is_copied = says_copied(*tensor);
+  const DeviceType type = type_of(*tensor);
+  return {to_root(state, std::move(tensor), type, stream, producer), is_copied};
 }
 
 std::optional<Device> device_of(const ImportNames& names, PyObject* producer) {
@@ -191,15 +212,15 @@ std::optional<Device> device_of(const ImportNames& names, PyObject* producer) {
 
 std::optional<Imported> import_from(ModuleState* state, PyObject* object, const DLPackRequest& request,
                                     std::optional<Device> target) {
-  if (PyCapsule_CheckExact(object)) return import_capsule(object);
+  if (PyCapsule_CheckExact(object)) return import_capsule(state, object, nullptr);
   const ImportNames& names = state->producers->names;
   const ProducerType type = state->producers->of(Py_TYPE(object));
   if (type.table != nullptr && request.dl_device == nullptr && request.copy == nullptr) {
-    if (std::optional<Imported> imported = import_through_table(type, names, object)) return imported;
+    if (std::optional<Imported> imported = import_through_table(state, type, object)) return imported;
   }
   if (!type.has_dlpack && !has_method(names, object)) return std::nullopt;
   try {
-    return import_from_method(names, type, object, request, target);
+    return import_from_method(state, type, object, request, target);
   } catch (const PythonError&) {
     if (!type.has_dlpack || !PyErr_ExceptionMatches(PyExc_AttributeError)) throw;
     const Ref error = take_error();
@@ -213,10 +234,9 @@ std::optional<Imported> import_from(ModuleState* state, PyObject* object, const 
 PyObject* import_dlpack_object(ModuleState* state, PyObject* object, Writable writable) {
   std::optional<Imported> imported = import_from(state, object, {});
   if (!imported) return nullptr;
-  Buffer buffer = std::move(imported->buffer);
-  if (writable == Writable::required && buffer.readonly()) throw ReadOnlyMemory{};
-  if (writable == Writable::refused && !buffer.readonly()) buffer = buffer.rebind(toreadonly(buffer.view()));
-  return wrap(state, std::move(buffer), producer_of(object));
+  if (writable == Writable::any) return imported->root.release();
+  BufferView view = as_buffer(imported->root.get())->view;
+  return finish_import(std::move(imported->root), std::move(view), writable);
 }
 
 }  // namespace strideport::python

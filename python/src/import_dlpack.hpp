@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "object.hpp"
+#include "ref.hpp"
 
 struct DLManagedTensorVersioned;
 
@@ -22,7 +23,7 @@ struct DLPackRequest {
 };
 
 struct Imported {
-  Buffer buffer;
+  Ref root;
   bool copied = false;  // the producer says that nobody else has this memory
 };
 
@@ -32,8 +33,9 @@ struct Imported {
 std::optional<Imported> import_from(ModuleState* state, PyObject* object, const DLPackRequest& request,
                                     std::optional<Device> target = std::nullopt);
 
-/// What `.obj` shows: the producer; a capsule is nobody any more.
-inline PyObject* producer_of(PyObject* object) noexcept { return PyCapsule_CheckExact(object) ? nullptr : object; }
+/// A root over the tensor, which is let go with it, or at once where this throws: PythonError and what
+/// `strideport::import_dlpack` throws. `producer` (borrowed, may be null) is what `.obj` shows.
+Imported adopt(ModuleState* state, DLPackTensor tensor, StreamRef stream, PyObject* producer);
 
 /// A producer's word on where its memory is; nothing where it has none. Throws PythonError.
 std::optional<Device> device_of(const ImportNames& names, PyObject* producer);
@@ -46,9 +48,6 @@ inline bool has_stream(DeviceType type) noexcept {
   return type == DeviceType::cuda || type == DeviceType::cuda_managed || type == DeviceType::simulated;
 }
 
-/// True where the producer says that it made a copy.
-bool says_copied(const DLManagedTensorVersioned& tensor) noexcept;
-
 /// Of a version that we do not know nothing may be read but the version: cpu then.
 DeviceType type_of(const DLManagedTensorVersioned& tensor) noexcept;
 
@@ -56,7 +55,7 @@ DeviceType type_of(const DLManagedTensorVersioned& tensor) noexcept;
 
 /// Through the table of the object's type; nothing where `__dlpack__` has to be asked: the table fails, or the object
 /// is one of torch's that `__dlpack__` refuses. Where the type has no `__dlpack__` that is an error instead.
-std::optional<Imported> import_through_table(const ProducerType& type, const ImportNames& names, PyObject* object);
+std::optional<Imported> import_through_table(ModuleState* state, const ProducerType& type, PyObject* object);
 
 /// torch may keep the sign of a tensor beside its memory, as it may conjugation; its `__dlpack__` refuses the one and
 /// hands out memory without the other. Throws PythonError (BufferError) for such a tensor.

@@ -15,8 +15,10 @@
 
 #include "arguments.hpp"
 #include "call_adapters.hpp"
+#include "dlpack_capsule.hpp"
 #include "import_dlpack.hpp"
 #include "producer_types.hpp"
+#include "ref.hpp"
 
 namespace strideport::python {
 namespace {
@@ -69,23 +71,28 @@ void check_conjugate(const ProducerType& type, const ImportNames& names, PyObjec
         type_name(object).c_str());
 }
 
-Imported import_tensor(const ProducerType& type, const ImportNames& names, PyObject* object) {
+/// Numbers that are not complex are their own conjugates.
+bool may_be_complex(const DLManagedTensorVersioned& tensor) noexcept {
+  return tensor.version.major == kDLPackMajor && tensor.dl_tensor.dtype.code == kDLComplex;
+}
+
+Imported import_tensor(ModuleState* state, const ProducerType& type, PyObject* object) {
+  const ImportNames& names = state->producers->names;
   check_gradient(type, names, object);
   check_sign(type, names, object);
   DLPackTensor tensor = tensor_from(*type.table, object);
   const DeviceType device = type_of(*tensor);
   StreamRef stream = StreamRef::host();
   if (type.may_be_conj || has_stream(device)) {
+    const Ref producer = Ref::borrow(object);  // stays, before the deleter runs, where the interpreter ends in here
     try {
-      check_conjugate(type, names, object);
+      if (may_be_complex(*tensor)) check_conjugate(type, names, object);
       if (has_stream(device)) stream = work_stream(*type.table, object, tensor->dl_tensor.device);
     } catch (const PythonError&) {
       give_up(std::move(tensor));
     }
   }
-  const bool copied = says_copied(*tensor);
-  const GilRelease initialising(has_stream(device) ? GilRelease::kThresholdBytes : 0);
-  return {import_dlpack(std::move(tensor), stream), copied};
+  return adopt(state, std::move(tensor), stream, object);
 }
 
 }  // namespace
@@ -98,10 +105,10 @@ void check_sign(const ProducerType& type, const ImportNames& names, PyObject* ob
         type_name(object).c_str());
 }
 
-std::optional<Imported> import_through_table(const ProducerType& type, const ImportNames& names, PyObject* object) {
-  if (!type.has_dlpack) return import_tensor(type, names, object);
+std::optional<Imported> import_through_table(ModuleState* state, const ProducerType& type, PyObject* object) {
+  if (!type.has_dlpack) return import_tensor(state, type, object);
   try {
-    return import_tensor(type, names, object);
+    return import_tensor(state, type, object);
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception&) {

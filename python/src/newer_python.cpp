@@ -27,7 +27,7 @@ const OptionalAttribute found_optional_attribute = find_optional_attribute();
 
 }  // namespace
 
-PyObject* call_method(PyObject* name, PyObject* const* args, size_t count, PyObject* keywords) noexcept {
+PyObject* call_method(PyObject* name, PyObject* const* args, size_t count, PyObject* keywords) {
   return found_call_method(name, args, count, keywords);
 }
 

@@ -13,7 +13,8 @@ namespace strideport::python {
 
 /// PyObject_VectorcallMethod: `args[0].name(...)` without a bound method, a tuple or a dict. `keywords` names the last
 /// values in `args` and may be null; `count` is of the others, `args[0]` included. Null with the error set on failure.
-PyObject* call_method(PyObject* name, PyObject* const* args, size_t count, PyObject* keywords) noexcept;
+/// Not noexcept: a thread that the interpreter ends unwinds through the foreign code in there.
+PyObject* call_method(PyObject* name, PyObject* const* args, size_t count, PyObject* keywords);
 
 /// PyObject_GetOptionalAttr: the attribute, or null with no error set where there is none; no AttributeError is made
 /// for that. Throws PythonError for other errors.

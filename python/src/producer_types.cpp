@@ -208,6 +208,7 @@ class WithoutTorchFunction {
     Ref::steal(checked(PyObject_CallMethod(guard_.get(), "__enter__", nullptr)));
   }
   ~WithoutTorchFunction() {
+    stay_if_ended();
     const SavedError error;
     if (!Ref::steal(PyObject_CallMethod(guard_.get(), "__exit__", "OOO", Py_None, Py_None, Py_None))) PyErr_Clear();
   }

@@ -36,7 +36,7 @@ PyMethodDef methods[] = {
     {"__enter__", as_method(&no_arguments<&enter>), METH_NOARGS, doc::enter},
     {"__exit__", as_method(&one_argument<&leave>), METH_VARARGS, doc::leave},
     {"__bytes__", as_method(&no_arguments<&to_bytes>), METH_NOARGS, doc::to_bytes},
-    {"__dlpack__", as_method(&keywords<&dlpack>), kKeywords, doc::dlpack},
+    {"__dlpack__", as_method(&dlpack), METH_FASTCALL | METH_KEYWORDS, doc::dlpack},
     {"__dlpack_device__", as_method(&no_arguments<&dlpack_device>), METH_NOARGS, doc::dlpack_device},
     {"__array__", as_method(&keywords<&array>), kKeywords, doc::array},
     {"__reduce_ex__", as_method(&one_argument<&reduce_ex>), METH_O, doc::reduce_ex},
@@ -64,6 +64,7 @@ PyGetSetDef attributes[] = {
     {"stream", &getter<&get_stream>, nullptr, doc::stream, nullptr},
     {"T", &getter<&get_transposed>, nullptr, doc::transposed, nullptr},
     {"__array_interface__", &getter<&get_array_interface>, nullptr, doc::array_interface, nullptr},
+    {"__array_struct__", &getter<&get_array_struct>, nullptr, doc::array_struct, nullptr},
     {"__cuda_array_interface__", &getter<&get_cuda_array_interface>, nullptr, doc::cuda_array_interface, nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
