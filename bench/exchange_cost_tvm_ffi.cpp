@@ -1,5 +1,5 @@
-// The peer of exchange_cost in C++: tvm-ffi's Tensor, a reference-counted DLTensor, in from a DLPack tensor and out to one.
-// Built where the interpreter has the package apache-tvm-ffi, from its headers and on its library.
+// The peer of exchange_cost in C++: tvm-ffi's Tensor, a reference-counted DLTensor, in from a DLPack tensor and out to
+// one. Built where the interpreter has the package apache-tvm-ffi, from its headers and on its library.
 #include <benchmark/benchmark.h>
 #include <tvm/ffi/container/tensor.h>
 

@@ -223,12 +223,12 @@ def numpy_views() -> Iterator[Row]:
 
 
 def rows(pattern: str = "*") -> Iterator[Row]:
-    """Those whose table or name matches; what needs NumPy is left out where it is not installed."""
+    """Those of a table, or whose name is the pattern or matches it; what needs NumPy is left out where that is not."""
     makers = [standard_imports, standard_exports, standard_views]
     if numpy is not None:
         makers = [standard_imports, numpy_imports, dlpack_imports, standard_exports, numpy_exports, standard_views,
                   numpy_views]
     for maker in makers:
         for row in maker():
-            if fnmatch.fnmatch(row.name, pattern) or fnmatch.fnmatch(row.table, pattern):
+            if pattern in (row.name, row.table) or fnmatch.fnmatch(row.name, pattern):
                 yield row
