@@ -55,7 +55,7 @@ const T& one_of(Random& random, const std::vector<T>& values) {
 const Numbers kExtents{0, 1, 1, 2, 2, 3, 3, 5, 7, -1, int64_t{1} << 31, int64_t{1} << 60, kMax};
 const Numbers kStrides{0, 1, 4, 8, -8, 24, -24, 40, 160, kMin, kMax, int64_t{1} << 60, -(int64_t{1} << 60)};
 const Numbers kItemsizes{4, 4, 4, 8, 1, 16, 0, -1, kMax};
-const Numbers kAddresses{0, 4, 4096, int64_t{1} << 46};
+const Numbers kAddresses{0, 4, 4096, int64_t{1} << 46, -16, -4096, kMin};  // the negative ones: near the end
 const std::vector<const char*> kFormats{"B", "i", "i", "f", "d", "<i", ">i", "T{h:x:xx}", "Zd", "4s", "(2)h", "0s"};
 const std::vector<DType> kDTypes{
     {}, {}, {}, dtype_of<int32_t>(), dtype_of<float>(), {TypeCode::integer, 4}, {TypeCode::bfloat, 16}};
