@@ -1,9 +1,9 @@
 // What it costs in C++ to take a DLPack tensor in, to hand a Buffer out, and to make and slice a view, by rank:
 // bench/exchange_cost [--benchmark_filter=...]. bench/exchange.py runs it, and shows it beside the Python calls.
 //
-// "import" counts the end of the Buffer, which lets its owner go and calls the producer's deleter; alone_ns of
-// "import_alone" leaves it out. "malloced_tensor" is the floor of an export: one allocation for tensor, shape and
-// strides, filled by hand, and freed.
+// "import_and_end" counts the end of the Buffer, which lets its owner go and calls the producer's deleter; alone_ns of
+// "import_alone" leaves it out. "view_of_tensor" takes nothing over. "malloced_tensor" is the floor of an export: one
+// allocation for tensor, shape and strides, filled by hand, and freed.
 
 #include <benchmark/benchmark.h>
 #include <dlpack/dlpack.h>
@@ -34,7 +34,17 @@ BufferView view_of(Producer& producer) {
   return BufferView::of(producer.memory.data(), std::span(producer.shape.data(), ndim));
 }
 
-void import(benchmark::State& state) {
+void view_of_tensor(benchmark::State& state) {
+  const Producer producer(state.range(0));
+  check(state, strideport::view_dlpack(producer.tensor).buf() == producer.memory.data());
+  for (auto _ : state) {
+    const BufferView view = strideport::view_dlpack(producer.tensor);
+    benchmark::DoNotOptimize(view.buf());
+  }
+}
+BENCHMARK(view_of_tensor)->Apply(ranks);
+
+void import_and_end(benchmark::State& state) {
   Producer producer(state.range(0));
   const Buffer once = strideport::import_dlpack(DLPackTensor(&producer.tensor), StreamRef::host());
   check(state, once.buf() == producer.memory.data());
@@ -43,7 +53,7 @@ void import(benchmark::State& state) {
     benchmark::DoNotOptimize(buffer.buf());
   }
 }
-BENCHMARK(import)->Apply(ranks);
+BENCHMARK(import_and_end)->Apply(ranks);
 
 // Of each batch by the clock, and the median of them: this machine's clock of CPU time alone takes longer than a batch
 // may be long to stay in the caches, and a batch that was interrupted must not count.

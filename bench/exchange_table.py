@@ -147,8 +147,9 @@ def aims(title: str, held: list[tuple[str, tuple[str, bool] | None]]) -> list[st
 
 # Of bench/exchange_cost.cpp: what each row is, and the most nanoseconds that it is to take.
 COST_ROWS: dict[str, tuple[str, float | None]] = {
+    "view_of_tensor": ("view_dlpack, borrowed", 10),
     "import_alone": ("import_dlpack, versioned", 10),
-    "import": ("... and the end of the Buffer", None),
+    "import_and_end": ("... and the end of the Buffer", None),
     "tvm_ffi_import": ("tvm::ffi::Tensor::FromDLPackVersioned, end", None),
     "export_and_delete": ("export_dlpack and deleter", 20),
     "tvm_ffi_export": ("its ToDLPackVersioned and deleter", None),

@@ -97,11 +97,11 @@ def test_costs_in_cpp_are_the_medians(table):
         return {"run_name": name, "aggregate_name": kind, "cpu_time": time, **counters}
 
     known = table.costs({"benchmarks": [
-        entry("import/rank:2", "median", 30.0), entry("import/rank:2", "mean", 99.0),
+        entry("import_and_end/rank:2", "median", 30.0), entry("import_and_end/rank:2", "mean", 99.0),
         entry("import_alone/rank:1", "median", 50.0, alone_ns=9.0),
         entry("import_alone/rank:4", "median", 50.0, alone_ns=11.0),
     ]})
-    assert known == {"import_alone": {"1": 9.0, "4": 11.0}, "import": {"2": 30.0}}
+    assert known == {"import_alone": {"1": 9.0, "4": 11.0}, "import_and_end": {"2": 30.0}}
     assert [met for _, (_, met) in table.cost_aims(known)] == [True, False]
     shown = "import_dlpack, versioned                      9.0        -     11.0  <= 10 ns: short"
     assert shown in table.cost_lines(known)
