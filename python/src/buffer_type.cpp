@@ -10,6 +10,9 @@
 #include "type_callbacks.hpp"
 
 namespace strideport::python {
+
+void clear_weak_references(PyObject* object);  // lease.cpp
+
 namespace {
 
 // AddressSanitizer finds uses of a Buffer that is gone only if its memory is, too.
@@ -85,6 +88,7 @@ Draft::Draft(ModuleState* state)
 }
 
 Draft::Draft(BufferObject* self) {
+  const Exclusive only(as_object(self));
   live_view(self);
   BufferObject* root = self->root != nullptr ? self->root : self;
   const StreamRef stream = self->stream;
@@ -182,7 +186,7 @@ void destroy(BufferObject* self) noexcept {
 void buffer_dealloc(PyObject* object) noexcept {
   BufferObject* self = as_buffer(object);
   PyObject_GC_UnTrack(object);
-  if (self->weakrefs != nullptr) PyObject_ClearWeakRefs(object);
+  if (self->weakrefs != nullptr) clear_weak_references(object);
   if (nesting.depth == kMaxNesting) {
     self->weakrefs = std::exchange(nesting.waiting, object);
     return;

@@ -96,6 +96,7 @@ int get_buffer(PyObject* self, Py_buffer* out, int flags) noexcept {
   }
   out->obj = nullptr;
   return guarded(-1, [&] {
+    const Exclusive only(self);
     const BufferView& view = live_view(as_buffer(self));
     check_memory(view, flags);
     if (has_driver(view)) {
@@ -117,6 +118,9 @@ PyObject* to_bytes(BufferObject* self) {
   return tobytes(self, nothing.get(), nullptr);
 }
 
-void release_buffer(PyObject* self, Py_buffer*) noexcept { --as_buffer(self)->exports; }
+void release_buffer(PyObject* self, Py_buffer*) noexcept {
+  const Exclusive only(self);
+  --as_buffer(self)->exports;
+}
 
 }  // namespace strideport::python

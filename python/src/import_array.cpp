@@ -47,8 +47,9 @@ void set_element(ViewSpec& spec, DType dtype) {
 /// A descr of one field without a name says what typestr says.
 bool has_fields(PyObject* descr) {
   if (descr == nullptr || descr == Py_None || !PyList_Check(descr)) return false;
-  if (PyList_Size(descr) != 1) return PyList_Size(descr) > 1;
-  PyObject* field = PyList_GetItem(descr, 0);
+  const Ref fields = Ref::steal(checked(PyList_AsTuple(descr)));
+  if (PyTuple_Size(fields.get()) != 1) return PyTuple_Size(fields.get()) > 1;
+  PyObject* field = PyTuple_GetItem(fields.get(), 0);
   if (!PyTuple_Check(field) || PyTuple_Size(field) < 2) return true;
   PyObject* name = PyTuple_GetItem(field, 0);
   return !(PyUnicode_Check(name) && PyUnicode_GetLength(name) == 0);

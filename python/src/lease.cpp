@@ -14,12 +14,36 @@
 namespace strideport::python {
 
 void watch_for_exit();
+void clear_weak_references(PyObject* object);
 
 namespace {
 
 // Set when the interpreter begins to exit. From then on a thread that asks for the GIL may be killed inside the
 // call, through our noexcept frames; Py_IsInitialized stays true for a while after that begins.
 std::atomic<bool> exiting{false};
+
+/// In a frame that runs foreign code below others that are noexcept: where the end of the interpreter ends the thread in
+/// there (gil.hpp), its destructor is the first thing that pthread_exit meets. The functions that have one are not
+/// inlined: inside of a noexcept caller the unwinder would find that frame's std::terminate instead.
+class StayIfUnwound {
+ public:
+  StayIfUnwound() = default;
+  ~StayIfUnwound() {
+    if (!returned_) stay_for_ever();
+  }
+  StayIfUnwound(const StayIfUnwound&) = delete;
+  StayIfUnwound& operator=(const StayIfUnwound&) = delete;
+  void returned() noexcept { returned_ = true; }
+
+ private:
+  bool returned_ = false;
+};
+
+[[gnu::noinline]] void drop_reference(PyObject* object) {
+  StayIfUnwound guard;
+  Py_DECREF(object);
+  guard.returned();
+}
 
 BufferObject* root_of(BufferObject* self) noexcept { return self->root != nullptr ? self->root : self; }
 
@@ -42,7 +66,7 @@ void drop_object(void* pointer) noexcept {
   const PyGILState_STATE gil = ensure_gil();
   {
     const SavedError error;
-    Py_DECREF(static_cast<PyObject*>(pointer));
+    drop_reference(static_cast<PyObject*>(pointer));
   }
   PyGILState_Release(gil);
 }
@@ -56,7 +80,8 @@ PyObject* note_exit(PyObject*, PyObject*) noexcept {
 
 PyMethodDef note_exit_definition = {"_note_exit", &note_exit, METH_NOARGS, nullptr};
 
-void give_everything_back(Lease& lease) noexcept {
+[[gnu::noinline]] void give_everything_back(Lease& lease) {
+  StayIfUnwound guard;
   if (std::exchange(lease.has_master, false)) {
     if (std::exchange(lease.master_is_private, false)) PyObject_GC_Track(lease.master.obj);  // as its dealloc wants it
     PyBuffer_Release(&lease.master);
@@ -66,9 +91,16 @@ void give_everything_back(Lease& lease) noexcept {
   if (lease.tracked) std::exchange(lease.tracked, nullptr).reset();
   Py_CLEAR(lease.keepalive);
   Py_CLEAR(lease.obj);
+  guard.returned();
 }
 
 }  // namespace
+
+[[gnu::noinline]] void clear_weak_references(PyObject* object) {
+  StayIfUnwound guard;
+  PyObject_ClearWeakRefs(object);
+  guard.returned();
+}
 
 void watch_for_exit() {
   exiting.store(false, std::memory_order_release);  // an embedder may start the interpreter again
@@ -96,6 +128,7 @@ void own_master(Lease& lease, bool is_private) noexcept {
 }
 
 Buffer share(BufferObject* self) {
+  const Exclusive only(as_object(self));
   const BufferView& view = live_view(self);
   Lease& lease = *self->lease_ptr;
   if (lease.tracked) return lease.tracked->rebind(view);
@@ -118,6 +151,7 @@ PyObject* wrap_owned(ModuleState* state, BufferView view, PyObject* owner, Strea
 }
 
 void release(BufferObject* self) {
+  const Exclusive only(as_object(self));
   if (self->lease_ptr == nullptr) return;
   if (self->exports > 0) {
     raise(PyExc_BufferError, "Buffer has %zd exported buffer%s: release those first", self->exports,
@@ -129,6 +163,7 @@ void release(BufferObject* self) {
 }
 
 LeaseHold::LeaseHold(BufferObject* self) {
+  const Exclusive only(as_object(self));
   live_view(self);
   root_ = root_of(self);
   Py_INCREF(as_object(root_));
