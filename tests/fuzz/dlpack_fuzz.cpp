@@ -232,9 +232,26 @@ std::optional<bool> must_come_in(const Given& given, bool header_is_known) {
   return std::nullopt;
 }
 
+/// The view alone of a tensor that stays with its producer: the same answer, and nothing taken.
+template <class Managed, class... Rest>
+bool can_be_viewed(const Managed& tensor, const Given& given, Rest... rest) {
+  bool seen = true;
+  try {
+    const BufferView view = view_dlpack(tensor, rest...);
+    const std::optional<Meaning> meaning = meaning_of(given.tensor, given.padded_flag);
+    require(meaning.has_value(), "a view of what means nothing is refused");
+    check_view(view, given.tensor, *meaning, given.readonly);
+  } catch (const Error&) {
+    seen = false;
+  }
+  require(scene().deletions == 0, "a view takes nothing over");
+  return seen;
+}
+
 template <class Owner, class... Rest>
 void try_import(Owner tensor, const Given& given, bool header_is_known, Rest... rest) {
   const std::optional<bool> wanted = must_come_in(given, header_is_known);
+  const bool viewed = can_be_viewed(*tensor, given, rest...);
   bool came_in = false;
   try {
     Buffer buffer = import_dlpack(std::move(tensor), StreamRef::host(), rest...);
@@ -245,6 +262,7 @@ void try_import(Owner tensor, const Given& given, bool header_is_known, Rest... 
     require(error.what()[0] != '\0' && std::string(error.what()).size() < 400, "a refusal in bearable words");
   }
   require(came_in || !wanted.value_or(false), "what means something comes in");
+  require(came_in == viewed, "what comes in can be viewed, and nothing else");
 }
 
 void run(Input input) {
