@@ -30,15 +30,18 @@ std::span<const int64_t> extents(const Py_ssize_t* numbers, int ndim) {
 
 std::string number(int64_t value) { return std::to_string(value); }
 
-void check_scalars(const Py_buffer& buffer) {
+[[noreturn, gnu::cold]] void refuse_scalars(const Py_buffer& buffer) {
   if (buffer.ndim < 0 || buffer.ndim > kMaxNdim) {
     throw InvalidArgument("exporter: ndim " + number(buffer.ndim) + " is not in 0.." + number(kMaxNdim));
   }
   if (buffer.itemsize < 0) throw InvalidArgument("exporter: itemsize " + number(buffer.itemsize) + " is negative");
   if (buffer.len < 0) throw InvalidArgument("exporter: len " + number(buffer.len) + " is negative");
-  if (buffer.shape == nullptr && buffer.ndim > 1) {
-    throw InvalidArgument("exporter: ndim is " + number(buffer.ndim) + " but shape is NULL");
-  }
+  throw InvalidArgument("exporter: ndim is " + number(buffer.ndim) + " but shape is NULL");
+}
+
+void check_scalars(const Py_buffer& buffer) {
+  const bool has_rank = buffer.ndim >= 0 && buffer.ndim <= kMaxNdim && (buffer.shape != nullptr || buffer.ndim <= 1);
+  if (!has_rank || buffer.itemsize < 0 || buffer.len < 0) refuse_scalars(buffer);
 }
 
 /// The elements as the exporter means them. A format that no reading gives the size of itemsize, or that does not
@@ -78,8 +81,7 @@ BufferView shaped_view(const Py_buffer& buffer) {
                              .memory = std::nullopt});
 }
 
-void check_len(const Py_buffer& buffer, const BufferView& view) {
-  if (view.len() == buffer.len) return;
+[[noreturn, gnu::cold]] void refuse_len(const Py_buffer& buffer, const BufferView& view) {
   throw InvalidArgument("exporter: len " + number(buffer.len) +
                         " differs from product(shape) * itemsize = " + number(view.len()));
 }
@@ -160,7 +162,7 @@ BufferView view_of_pybuffer(const Py_buffer& buffer) {
   check_scalars(buffer);
   const bool flat = buffer.shape == nullptr && buffer.ndim == 1;
   BufferView view = flat ? flat_view(buffer) : shaped_view(buffer);
-  check_len(buffer, view);
+  if (view.len() != buffer.len) refuse_len(buffer, view);
   return view;
 }
 
