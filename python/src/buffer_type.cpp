@@ -38,7 +38,8 @@ struct KeptMemory {
 };
 constinit KeptMemory kept{};
 
-/// An object of which the base alone is made, and which the collector does not know. Null with the error set on failure.
+/// An object of which the base alone is made, and which the collector does not know. Null with the error set on
+/// failure.
 PyObject* take_memory(PyTypeObject* type) noexcept {
   if (kept.count > 0) return PyObject_Init(kept.objects[--kept.count], type);
   return as_object(PyObject_GC_New(BufferObject, type));
@@ -153,8 +154,8 @@ PyObject* buffer_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) noexc
 namespace {
 
 /// Deallocations within deallocations on this thread: of an owner by its Buffer, of that one's owner, and so on. Past
-/// some depth they wait for the outermost one, since a chain of owners can be longer than the stack is deep. Py_TRASHCAN
-/// is not in the Limited API.
+/// some depth they wait for the outermost one, since a chain of owners can be longer than the stack is deep. CPython's
+/// macros for that (Py_TRASHCAN_BEGIN) are not in the Limited API.
 struct Nesting {
   int depth;
   PyObject* waiting;  // linked by `weakrefs`

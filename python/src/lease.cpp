@@ -22,8 +22,8 @@ namespace {
 // call, through our noexcept frames; Py_IsInitialized stays true for a while after that begins.
 std::atomic<bool> exiting{false};
 
-/// In a frame that runs foreign code below others that are noexcept: where the end of the interpreter ends the thread in
-/// there (gil.hpp), its destructor is the first thing that pthread_exit meets. The functions that have one are not
+/// In a frame that runs foreign code below others that are noexcept: where the end of the interpreter ends the thread
+/// in there (gil.hpp), its destructor is the first thing that pthread_exit meets. The functions that have one are not
 /// inlined: inside of a noexcept caller the unwinder would find that frame's std::terminate instead.
 class StayIfUnwound {
  public:
