@@ -61,8 +61,8 @@ def expected(memory, offered, taken):
         return BufferError if element.dlpack is None else {element.dlpack}, readonly
     if taken == by.BUFFER:
         return BufferError if element.formats is None else set(element.formats), readonly
-    if element.typestr is None:
-        return AttributeError, readonly
+    if element.typestr is None or (taken == by.STRUCT and element.typestr[1] == "U"):
+        return AttributeError, readonly  # an itemsize in bytes, where NumPy's own kind U counts characters
     return {(element.typestr, element.descr) if element.descr else element.typestr}, readonly
 
 
@@ -153,7 +153,7 @@ def compared_on_device(memory, offered, taken, device):
     want, readonly = expected(memory, offered, by.INTERFACE if taken == by.CUDA else taken)
     if taken == by.BUFFER:
         want = BufferError
-    elif taken == by.INTERFACE or (taken == by.CUDA and not offered_on(device, taken)):
+    elif taken in (by.INTERFACE, by.STRUCT) or (taken == by.CUDA and not offered_on(device, taken)):
         want = AttributeError
     buffer = sp.asbuffer(OFFERS[offered](memory))
     try:

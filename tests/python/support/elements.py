@@ -58,6 +58,7 @@ ELEMENTS = (
     _number("float64", 8, "d <d", dl.FLOAT, "f"),
     _number("complex64", 8, "Zf F <Zf", dl.COMPLEX, "c"),
     _number("complex128", 16, "Zd D <Zd", dl.COMPLEX, "c"),
+    Element("complex32", 4, ("Ze",), (dl.COMPLEX, 32, 1), None),  # NumPy's smallest complex has 8 bytes
     _foreign("big int16", 2, ">h", "i"),
     _foreign("big int32", 4, ">i >l", "i"),
     _foreign("big int64", 8, ">q", "i"),

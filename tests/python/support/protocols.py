@@ -323,11 +323,23 @@ def _described(table: dict) -> Seen:
     return Seen(address, table["shape"], strides, spelled, readonly)
 
 
+def take_struct(obj: object) -> Seen:
+    capsule = obj.__array_struct__
+    c = PyArrayInterface.from_address(dl._pointer(capsule, None))
+    assert c.two == 2
+    sizes = [(ctypes.c_ssize_t * c.nd).from_address(address) if c.nd else () for address in (c.shape, c.strides)]
+    kind, order = c.typekind.decode(), "<" if c.flags & NOT_SWAPPED else ">"
+    spelled = f"{'|' if c.itemsize == 1 or kind in 'SV' else order}{kind}{c.itemsize}"
+    words = (spelled, tuple(c.descr)) if c.flags & HAS_DESCR else spelled
+    return Seen(c.data, tuple(sizes[0]), tuple(sizes[1]), words, not c.flags & WRITABLE)
+
+
 TAKES: dict[str, Callable[[object], Seen]] = {
     BUFFER: take_buffer,
     VERSIONED: take_versioned,
     LEGACY: take_legacy,
     EXCHANGE: take_exchange,
     INTERFACE: lambda obj: _described(obj.__array_interface__),
+    STRUCT: take_struct,
     CUDA: lambda obj: _described(obj.__cuda_array_interface__),
 }
