@@ -244,8 +244,9 @@ def race(rounds, versioned, works, kinds):
             assert len(winners) == 1, results
             assert tensor.deleted == 0 and tensor.used
             del winners, results
-            if not HAS_GIL:
-                gc.collect()  # the thread that made an object frees it, when it runs next
+            for _ in range(0 if HAS_GIL else 1000):
+                if not tensor.deleted:
+                    gc.collect()  # the thread that made an object frees it, when it runs next
             assert tensor.deleted == 1
 
 
