@@ -298,8 +298,8 @@ BufferView view_dlpack(const DLManagedTensorVersioned& tensor) {
   return describe(tensor.dl_tensor, readonly, padded);
 }
 
-// std::shared_ptr takes from a std::unique_ptr only once its control block exists: where there is no memory for one, the
-// tensor stays with the caller, whose destructor calls the deleter. The order of the two arguments does not matter.
+// std::shared_ptr takes from a std::unique_ptr only once its control block exists: where there is no memory for one,
+// the tensor stays with the caller, whose destructor calls the deleter. The order of the two arguments does not matter.
 Buffer import_dlpack(DLPackTensor tensor, StreamRef stream) {
   if (!tensor) throw InvalidArgument("DLPack: the tensor is NULL");
   const DLManagedTensorVersioned& described = *tensor;
