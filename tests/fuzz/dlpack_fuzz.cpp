@@ -81,10 +81,12 @@ int64_t some_stride(Input& input) {
 
 void* some_data(Input& input) {
   const Guarded& elements = scene().elements;
-  switch (input.pick(0, 4)) {
+  const uint8_t kind = input.byte();
+  const uintptr_t near = kind > 200 ? kind - 200u : 0;  // to either end of the address space
+  switch (kind % 5) {
     case 0: return nullptr;
-    case 1: return elements.end();  // a page that faults
-    case 2: return reinterpret_cast<void*>(input.raw(8));
+    case 1: return near != 0 ? reinterpret_cast<void*>(near) : elements.end();  // a page that faults
+    case 2: return near != 0 ? reinterpret_cast<void*>(uintptr_t{0} - near) : reinterpret_cast<void*>(input.raw(8));
     case 3: return elements.end() - input.pick(0, 4096);
     default: return elements.begin() + input.pick(0, 4096);
   }
