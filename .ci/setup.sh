@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Shared by samples/run.sh and tests/run.sh, which source it: finds an interpreter, installs what is missing, builds.
+# For the run.sh of samples, tests and bench, which source it: finds an interpreter, installs what is missing, builds.
 #
 # Whatever it does comes twice as a check: what is there is left alone, and what was installed is looked for again.
 
@@ -85,9 +85,21 @@ sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.
 }
 has_header() { printf '#include <%s>\n' "$1" | "${CXX:-c++}" -std=c++20 -x c++ -E - >/dev/null 2>&1; }
 has_googletest() { has_header gtest/gtest.h; }
+has_googlebenchmark() { has_header benchmark/benchmark.h; }
 has_highway() { has_header hwy/highway.h; }
 has_eigen() { [[ -e /usr/include/eigen3/Eigen/Core || -e /usr/local/include/eigen3/Eigen/Core ]]; }
 has_ccache() { command -v ccache >/dev/null; }
+# libFuzzer and its sanitizers, for the fuzz targets.
+has_clang() { command -v clang++ >/dev/null; }
+has_fuzzer() {
+  local program status=0
+  has_clang || return 1
+  program=$(mktemp)
+  printf '#include <span>\nextern "C" int LLVMFuzzerTestOneInput(const unsigned char*, std::size_t) { return 0; }\n' |
+    clang++ -std=c++20 -fsanitize=fuzzer,address,undefined -x c++ - -o "$program" >/dev/null 2>&1 || status=1
+  rm -f "$program"
+  return "$status"
+}
 # For the tests of NEON on other machines than Arm's.
 has_aarch64_compiler() { command -v aarch64-linux-gnu-g++ >/dev/null; }
 has_qemu() { command -v qemu-aarch64-static >/dev/null || command -v qemu-aarch64 >/dev/null; }
@@ -102,9 +114,12 @@ package_of() {
     venv) echo python3-venv ;;
     python_headers) echo python3-dev ;;
     googletest) echo libgtest-dev ;;
+    googlebenchmark) echo libbenchmark-dev ;;
     highway) echo libhwy-dev ;;
     eigen) echo libeigen3-dev ;;
     ccache) echo ccache ;;
+    clang) echo clang ;;
+    fuzzer) echo libclang-rt-dev ;;
     aarch64_compiler) echo g++-aarch64-linux-gnu ;;
     qemu) echo qemu-user-static ;;
   esac

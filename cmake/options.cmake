@@ -9,6 +9,7 @@ option(STRIDEPORT_WERROR "Treat warnings as errors" ${PROJECT_IS_TOP_LEVEL})
 option(STRIDEPORT_INSTALL "Make install rules for the library" ${PROJECT_IS_TOP_LEVEL})
 option(STRIDEPORT_CCACHE "Compile through ccache where it is present" ${PROJECT_IS_TOP_LEVEL})
 option(STRIDEPORT_STATIC_LIBSTDCXX "Link libstdc++ statically into the Python module, as wheels do" OFF)
+option(STRIDEPORT_FUZZ "Build the fuzz targets instead of the tests, under clang's libFuzzer and sanitizers" OFF)
 set(STRIDEPORT_SANITIZE "" CACHE STRING "address (with undefined behaviour), thread, or nothing")
 set_property(CACHE STRIDEPORT_SANITIZE PROPERTY STRINGS "" address thread)
 

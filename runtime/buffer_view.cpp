@@ -11,7 +11,8 @@
 
 namespace strideport {
 BufferView::BufferView() noexcept
-    : format_(Format::of(dtype_of<std::byte>())), dtype_(dtype_of<std::byte>()), inline_{} {
+    : format_(Format::of(dtype_of<std::byte>())), dtype_(dtype_of<std::byte>()) {  // NOLINT: one extent, one stride
+  inline_[0] = 0;
   inline_[kInlineNdim] = 1;
 }
 
@@ -56,10 +57,6 @@ BufferView& BufferView::operator=(BufferView&& other) noexcept {
     new (this) BufferView(std::move(other));
   }
   return *this;
-}
-
-BufferView::~BufferView() {
-  if (on_heap_) delete[] heap_;
 }
 
 // Leaves what the default constructor makes, but for a format that has been moved from; frees nothing.

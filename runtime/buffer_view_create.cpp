@@ -108,9 +108,58 @@ void check_reach(const BufferView& view, const std::optional<MemoryRange>& memor
   if (memory) check_inside(*memory, view, reach);
 }
 
+// What nearly every caller has: a format, few dimensions, at least one element, no row pointers. Says yes, with the
+// bytes of all elements, only where every check below would pass; what is wrong with the others is theirs to say.
+bool is_ordinary(const ViewSpec& spec, size_t most_dimensions, int64_t& len) noexcept {
+  const size_t ndim = spec.shape.size();
+  if (ndim > most_dimensions || !spec.suboffsets.empty() || spec.memory || !spec.format) return false;
+  if (spec.itemsize <= 0 || spec.format.itemsize() != spec.itemsize || spec.buf == nullptr) return false;
+  if (spec.dtype && spec.dtype != spec.format.dtype()) return false;
+  const bool dense = spec.strides.empty();
+  if (!dense && spec.strides.size() != ndim) return false;
+  OffsetBounds reach{0, spec.itemsize};
+  len = spec.itemsize;
+  for (size_t axis = ndim; axis-- > 0;) {
+    const int64_t extent = spec.shape[axis];
+    if (extent <= 0) return false;
+    int64_t offset = 0;
+    if (!dense && extent > 1 && !try_mul(extent - 1, spec.strides[axis], offset)) return false;
+    int64_t& side = offset < 0 ? reach.lower : reach.upper;
+    if (!try_add(side, offset, side) || !try_mul(len, extent, len)) return false;
+  }
+  if (dense) reach.upper = len;
+  int64_t span = 0;
+  if (__builtin_sub_overflow(reach.upper, reach.lower, &span)) return false;
+  const auto address = reinterpret_cast<uintptr_t>(spec.buf);
+  return uintptr_t{0} - static_cast<uintptr_t>(reach.lower) <= address &&
+         static_cast<uintptr_t>(reach.upper) <= UINTPTR_MAX - address;
+}
+
 }  // namespace
 
+BufferView::BufferView(const ViewSpec& ordinary, int64_t len) noexcept  // NOLINT: the dimensions that there are
+    : buf_(ordinary.buf),
+      len_(len),
+      itemsize_(ordinary.itemsize),
+      format_(ordinary.format),
+      dtype_(ordinary.format.dtype()),
+      device_(ordinary.device),
+      ndim_(static_cast<int32_t>(ordinary.shape.size())),
+      readonly_(ordinary.readonly) {
+  int64_t stride = itemsize_;
+  for (size_t axis = ordinary.shape.size(); axis-- > 0;) {
+    inline_[axis] = ordinary.shape[axis];
+    inline_[kInlineNdim + axis] = ordinary.strides.empty() ? stride : ordinary.strides[axis];
+    stride *= ordinary.shape[axis];
+  }
+}
+
 BufferView BufferView::create(const ViewSpec& spec) {
+  int64_t len = 0;
+  return is_ordinary(spec, kInlineNdim, len) ? BufferView(spec, len) : create_with_checks(spec);
+}
+
+BufferView BufferView::create_with_checks(const ViewSpec& spec) {
   check_ranks(spec);
   check_element(spec);
   const bool indirect =

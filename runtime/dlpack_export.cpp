@@ -18,6 +18,21 @@
 namespace strideport {
 namespace {
 
+/// Deleters within deleters on this thread, where an export owns an import of an export, and so on. Past some depth the
+/// tensors wait for the outermost deleter, since such a chain can be longer than the stack is deep.
+constexpr int kMaxNesting = 50;
+#ifdef __GLIBC__  // which has room for a few bytes of libraries that are loaded late: saves a call
+#define STRIDEPORT_NEAR_TLS [[gnu::tls_model("initial-exec")]]
+#else
+#define STRIDEPORT_NEAR_TLS
+#endif
+constinit thread_local int nesting STRIDEPORT_NEAR_TLS = 0;
+constinit thread_local DLManagedTensorVersioned* waiting STRIDEPORT_NEAR_TLS = nullptr;  // linked by `manager_ctx`
+constinit thread_local DLManagedTensor* waiting_legacy STRIDEPORT_NEAR_TLS = nullptr;
+
+DLManagedTensorVersioned*& waiting_of(DLManagedTensorVersioned*) noexcept { return waiting; }
+DLManagedTensor*& waiting_of(DLManagedTensor*) noexcept { return waiting_legacy; }
+
 /// What `manager_ctx` points at; ndim extents, then ndim strides, follow it.
 template <class Managed>
 struct Exported {
@@ -26,12 +41,38 @@ struct Exported {
 
   int64_t* arrays() noexcept { return reinterpret_cast<int64_t*>(this + 1); }
 
-  static void release(Managed* managed) noexcept {
-    auto* self = static_cast<Exported*>(managed->manager_ctx);
+  static void release(Managed* managed) noexcept;
+
+  static void destroy(Managed* managed) noexcept {
+    auto* self = reinterpret_cast<Exported*>(managed);  // the first member
     self->~Exported();
     ::operator delete(self);
   }
+
+  /// False where none waits.
+  static bool destroy_waiting() noexcept {
+    Managed* const next = waiting_of(static_cast<Managed*>(nullptr));
+    if (next == nullptr) return false;
+    waiting_of(next) = static_cast<Managed*>(next->manager_ctx);
+    destroy(next);
+    return true;
+  }
 };
+
+template <class Managed>
+void Exported<Managed>::release(Managed* managed) noexcept {
+  if (nesting == kMaxNesting) {
+    managed->manager_ctx = std::exchange(waiting_of(managed), managed);
+    return;
+  }
+  ++nesting;
+  destroy(managed);
+  if (nesting == 1) {
+    while (Exported<DLManagedTensorVersioned>::destroy_waiting() || Exported<DLManagedTensor>::destroy_waiting()) {
+    }
+  }
+  --nesting;
+}
 
 bool is_foreign_number(const FormatItem& item) noexcept {
   const bool number = item.kind == ItemKind::integer || item.kind == ItemKind::unsigned_integer ||

@@ -4,6 +4,7 @@
 #include <dlpack/dlpack.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <limits>
 #include <numeric>
@@ -55,8 +56,7 @@ Device import_device(DLDevice device) {
     case kDLCPU:
       return {DeviceType::cpu, 0};  // DLPack gives host memory index 0; producers that number CPUs mean no other memory
     case kDLCUDAHost:
-    case kDLCUDAManaged:
-      break;
+    case kDLCUDAManaged: break;
     default:
       if (!is_there(type)) throw BufferError(refusal(type));
   }
@@ -181,7 +181,8 @@ void* import_address(const DLTensor& tensor, bool empty, OffsetBounds bounds) {
   return reinterpret_cast<void*>(first);
 }
 
-BufferView describe(const DLTensor& tensor, bool readonly, bool padded) {
+/// Every tensor, each rule with its words.
+BufferView describe_with_checks(const DLTensor& tensor, bool readonly, bool padded) {
   ViewSpec spec;
   spec.device = import_device(tensor.device);
   const Element element = import_element(tensor.dtype, padded);
@@ -204,16 +205,73 @@ BufferView describe(const DLTensor& tensor, bool readonly, bool padded) {
   return BufferView::create(spec);
 }
 
+/// The formats of single native numbers by code and width, so that none is searched for. Empty where there is none.
+class NativeFormats {
+ public:
+  static const Format* find(DLDataType type) noexcept {
+    static const NativeFormats all;
+    const bool single = type.lanes == 1 && type.code < kCodes && type.bits >= 8 && std::has_single_bit(type.bits);
+    const Format* format = single ? &all.formats_[type.code][std::countr_zero(type.bits) - 3] : nullptr;
+    return format != nullptr && *format ? format : nullptr;
+  }
+
+ private:
+  static constexpr size_t kCodes = kDLBool + 1;
+  static constexpr size_t kWidths = 5;  // 8 to 128 bits
+  NativeFormats() noexcept {
+    for (size_t code = 0; code < kCodes; ++code) {
+      for (size_t width = 0; width < kWidths; ++width) {
+        formats_[code][width] = Format::of({static_cast<TypeCode>(code), static_cast<uint8_t>(8U << width), 1});
+      }
+    }
+  }
+  Format formats_[kCodes][kWidths];
+};
+
+constexpr int32_t kFewDimensions = 8;
+
+/// What nearly every tensor is: numbers of the host, few dimensions, strides that can be said in bytes. False for
+/// others, and for what is malformed in a way that is seen at once.
+bool is_ordinary(const DLTensor& tensor, int64_t (&strides)[kFewDimensions], ViewSpec& spec) {
+  const Format* const format = NativeFormats::find(tensor.dtype);
+  if (tensor.device.device_type != kDLCPU || format == nullptr || tensor.data == nullptr) return false;
+  if (tensor.ndim < 0 || tensor.ndim > kFewDimensions || (tensor.ndim > 0 && tensor.shape == nullptr)) return false;
+  const auto ndim = static_cast<size_t>(tensor.ndim);
+  const int64_t itemsize = tensor.dtype.bits / 8;
+  if (tensor.strides != nullptr) {
+    for (size_t i = 0; i < ndim; ++i) {
+      if (!try_mul(tensor.strides[i], itemsize, strides[i])) return false;
+    }
+    spec.strides = {strides, ndim};
+  }
+  uintptr_t first = 0;
+  if (tensor.byte_offset > INT64_MAX ||
+      __builtin_add_overflow(reinterpret_cast<uintptr_t>(tensor.data), tensor.byte_offset, &first)) {
+    return false;
+  }
+  spec.buf = reinterpret_cast<void*>(first);
+  spec.shape = {tensor.shape, ndim};
+  spec.itemsize = itemsize;
+  spec.format = *format;
+  return true;
+}
+
+BufferView describe(const DLTensor& tensor, bool readonly, bool padded) {
+  int64_t strides[kFewDimensions];
+  ViewSpec spec;
+  if (is_ordinary(tensor, strides, spec)) {
+    spec.readonly = readonly;
+    try {
+      return BufferView::create(spec);
+    } catch (const InvalidArgument&) {  // said again below, in terms of the tensor
+    }
+  }
+  return describe_with_checks(tensor, readonly, padded);
+}
+
 template <class Tensor>
 void call_deleter(Tensor* tensor) noexcept {
   if (tensor != nullptr && tensor->deleter != nullptr) tensor->deleter(tensor);
-}
-
-/// std::shared_ptr takes from a std::unique_ptr only once its control block exists: where there is no memory for one,
-/// the tensor stays with the caller, whose destructor calls the deleter.
-template <class Tensor>
-Buffer own(BufferView view, Tensor tensor, StreamRef stream) {
-  return Buffer(std::move(view), std::shared_ptr<void>(std::move(tensor)), stream);
 }
 
 }  // namespace
@@ -221,27 +279,37 @@ Buffer own(BufferView view, Tensor tensor, StreamRef stream) {
 void DLPackDeleter::operator()(DLManagedTensorVersioned* tensor) const noexcept { call_deleter(tensor); }
 void DLPackDeleter::operator()(DLManagedTensor* tensor) const noexcept { call_deleter(tensor); }
 
-Buffer import_dlpack(DLPackTensor tensor, StreamRef stream) {
-  if (!tensor) throw InvalidArgument("DLPack: the tensor is NULL");
-  if (tensor->version.major != DLPACK_MAJOR_VERSION) {
-    throw BufferError("DLPack: the tensor has version " + std::to_string(tensor->version.major) + "." +
-                      std::to_string(tensor->version.minor) + ", and only 1.x can be read");
+BufferView view_dlpack(const DLManagedTensor& tensor, bool writable) {
+  return describe(tensor.dl_tensor, !writable, false);
+}
+
+BufferView view_dlpack(const DLManagedTensorVersioned& tensor) {
+  if (tensor.version.major != DLPACK_MAJOR_VERSION) {
+    throw BufferError("DLPack: the tensor has version " + std::to_string(tensor.version.major) + "." +
+                      std::to_string(tensor.version.minor) + ", and only 1.x can be read");
   }
   // A flag may change what the other fields mean, as IS_SUBBYTE_TYPE_PADDED does: one that is not known is refused.
-  if (const uint64_t unknown = tensor->flags & ~kKnownFlags; unknown != 0) {
-    throw BufferError("DLPack: flags " + std::to_string(tensor->flags) + " hold the bits " + std::to_string(unknown) +
+  if (const uint64_t unknown = tensor.flags & ~kKnownFlags; unknown != 0) {
+    throw BufferError("DLPack: flags " + std::to_string(tensor.flags) + " hold the bits " + std::to_string(unknown) +
                       ", unknown to DLPack 1.3");
   }
-  const bool readonly = (tensor->flags & DLPACK_FLAG_BITMASK_READ_ONLY) != 0;
-  const bool padded = (tensor->flags & DLPACK_FLAG_BITMASK_IS_SUBBYTE_TYPE_PADDED) != 0;
-  BufferView view = describe(tensor->dl_tensor, readonly, padded);
-  return own(std::move(view), std::move(tensor), stream);
+  const bool readonly = (tensor.flags & DLPACK_FLAG_BITMASK_READ_ONLY) != 0;
+  const bool padded = (tensor.flags & DLPACK_FLAG_BITMASK_IS_SUBBYTE_TYPE_PADDED) != 0;
+  return describe(tensor.dl_tensor, readonly, padded);
+}
+
+// std::shared_ptr takes from a std::unique_ptr only once its control block exists: where there is no memory for one,
+// the tensor stays with the caller, whose destructor calls the deleter. The order of the two arguments does not matter.
+Buffer import_dlpack(DLPackTensor tensor, StreamRef stream) {
+  if (!tensor) throw InvalidArgument("DLPack: the tensor is NULL");
+  const DLManagedTensorVersioned& described = *tensor;
+  return Buffer(view_dlpack(described), std::shared_ptr<void>(std::move(tensor)), stream);
 }
 
 Buffer import_dlpack(DLPackLegacyTensor tensor, StreamRef stream, bool writable) {
   if (!tensor) throw InvalidArgument("DLPack: the tensor is NULL");
-  BufferView view = describe(tensor->dl_tensor, !writable, false);
-  return own(std::move(view), std::move(tensor), stream);
+  const DLManagedTensor& described = *tensor;
+  return Buffer(view_dlpack(described, writable), std::shared_ptr<void>(std::move(tensor)), stream);
 }
 
 }  // namespace strideport

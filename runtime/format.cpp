@@ -1,6 +1,7 @@
 #include "strideport/format.hpp"
 
 #include <array>
+#include <atomic>
 #include <optional>
 #include <utility>
 
@@ -14,12 +15,16 @@ namespace strideport {
 struct Format::Data {
   std::string text;
   FormatItem item;
+  int64_t itemsize;
   DType dtype;
-  bool has_references = false;
+  bool has_references;
 
-  Data() = default;
   Data(std::string_view source, FormatItem parsed)
-      : text(source), item(std::move(parsed)), dtype(dtype_of_item(item)), has_references(item.has_references()) {}
+      : text(source),
+        item(std::move(parsed)),
+        itemsize(item.total_size()),
+        dtype(dtype_of_item(item)),
+        has_references(item.has_references()) {}
 };
 
 // Every scalar with at most one prefix, made once and never freed: handles to them own nothing.
@@ -32,6 +37,7 @@ class ScalarTable {
 
   /// Null for a text that has to be parsed.
   const Format::Data* find(std::string_view text) const noexcept {
+    if (text.size() == 1) return is_ascii(text[0]) ? plain_[0][static_cast<size_t>(text[0])] : nullptr;
     const size_t prefix = text.empty() ? 0 : prefix_index(text[0]);
     const std::string_view code = text.substr(prefix != 0);
     if (code.size() == 1 && is_ascii(code[0])) return plain_[prefix][static_cast<size_t>(code[0])];
@@ -90,6 +96,52 @@ std::shared_ptr<const Data> unowned(const Data* data) noexcept {
   return std::shared_ptr<const Data>(std::shared_ptr<const Data>(), data);
 }
 
+// What `parse_for` made of records lately: a producer gives the same text with each of its buffers. Whoever finds the
+// others busy parses for himself, so nobody waits, and a fork may happen at any time.
+class RecentFormats {
+ public:
+  static RecentFormats& instance() {
+    static RecentFormats* const recent = new RecentFormats();  // never freed
+    return *recent;
+  }
+
+  Format find(std::string_view text, int64_t itemsize) noexcept {
+    const Turn turn(busy_);
+    if (!turn.mine) return {};
+    const Format& known = slots_[slot(text, itemsize)];
+    return known && known.itemsize() == itemsize && known.text() == text ? known : Format();
+  }
+
+  void keep(Format format) noexcept {
+    if (format.text().size() > kLongest) return;
+    const Turn turn(busy_);
+    if (turn.mine) std::swap(slots_[slot(format.text(), format.itemsize())], format);
+  }
+
+ private:
+  static constexpr size_t kSlots = 8;
+  static constexpr size_t kLongest = 512;
+
+  struct Turn {
+    explicit Turn(std::atomic_flag& flag) noexcept : busy(flag), mine(!flag.test_and_set(std::memory_order_acquire)) {}
+    ~Turn() {
+      if (mine) busy.clear(std::memory_order_release);
+    }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    std::atomic_flag& busy;
+    const bool mine;
+  };
+
+  static size_t slot(std::string_view text, int64_t itemsize) noexcept {
+    const auto middle = text.empty() ? size_t{0} : static_cast<unsigned char>(text[text.size() / 2]);
+    return (text.size() * 5 + static_cast<size_t>(itemsize) + middle) % kSlots;
+  }
+
+  std::atomic_flag busy_;
+  std::array<Format, kSlots> slots_;
+};
+
 // True if a text outside of names has an O: whatever it means, it may be a reference.
 bool mentions_object(std::string_view text) noexcept {
   bool in_name = false;
@@ -111,8 +163,8 @@ bool same_fields(const std::vector<FormatField>& a, const std::vector<FormatFiel
 
 // Letters that differ though kind and size are the same.
 bool same_code(const FormatItem& a, const FormatItem& b) noexcept {
-  const bool letter_counts = a.kind == ItemKind::pointer || a.kind == ItemKind::text ||
-                             a.kind == ItemKind::floating || a.kind == ItemKind::complex;
+  const bool letter_counts = a.kind == ItemKind::pointer || a.kind == ItemKind::text || a.kind == ItemKind::floating ||
+                             a.kind == ItemKind::complex;
   return !letter_counts || a.code == b.code;
 }
 
@@ -150,9 +202,12 @@ Format Format::parse_for(std::string_view text, int64_t itemsize) {
   if (const Data* known = ScalarTable::instance().find(text); known && known->item.size == itemsize) {
     return Format(unowned(known));
   }
+  if (Format recent = RecentFormats::instance().find(text, itemsize)) return recent;
   try {
     if (std::optional<FormatItem> item = read_as_exported(text, itemsize)) {
-      return Format(std::make_shared<const Data>(text, std::move(*item)));
+      Format format(std::make_shared<const Data>(text, std::move(*item)));
+      RecentFormats::instance().keep(format);
+      return format;
     }
   } catch (const InvalidArgument&) {
     // An exporter may have a code of its own: its bytes can be moved all the same.
@@ -181,7 +236,7 @@ std::string Format::canonical() const { return data_ ? print_format(data_->item)
 
 const FormatItem& Format::item() const noexcept { return data_ ? data_->item : NoFormat::instance().item; }
 
-int64_t Format::itemsize() const noexcept { return data_ ? data_->item.total_size() : 0; }
+int64_t Format::itemsize() const noexcept { return data_ ? data_->itemsize : 0; }
 int64_t Format::alignment() const noexcept { return data_ ? data_->item.alignment : 1; }
 DType Format::dtype() const noexcept { return data_ ? data_->dtype : DType{}; }
 bool Format::has_references() const noexcept { return data_ && data_->has_references; }

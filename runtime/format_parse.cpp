@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -19,6 +20,7 @@ namespace strideport {
 namespace {
 
 constexpr int kMaxDepth = 64;
+constexpr const char* kTooDeep = "nested more than 64 deep";
 
 bool is_space(char c) noexcept { return c == ' ' || (c >= '\t' && c <= '\r'); }
 bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
@@ -55,6 +57,8 @@ class Parser {
     Members top = members(0);
     if (!at_end()) fail("a '}' without its 'T{'");
     result_.item = unwrap(std::move(top));
+    const bool wrapped = result_.item.kind == ItemKind::structure && !result_.in_braces;
+    if (wrapped && full_at_) fail_at(*full_at_, kTooDeep);  // canonically its members stand inside one more T{
     return std::move(result_);
   }
 
@@ -167,7 +171,8 @@ class Parser {
   }
 
   void enter() {
-    if (++depth_ > kMaxDepth) fail("nested more than 64 deep");
+    if (++depth_ > kMaxDepth) fail(kTooDeep);
+    if (depth_ == kMaxDepth && !full_at_) full_at_ = pos_;
   }
   void leave() noexcept { --depth_; }
 
@@ -373,6 +378,7 @@ class Parser {
   char mode_ = '@';
   bool own_prefix_ = false;
   int depth_ = 0;
+  std::optional<size_t> full_at_;  // where the first item stands that is kMaxDepth deep
   uint64_t here_ = 0;  // offset of the member from the start of the element; modulo 2^64, for alignment alone
   ParsedFormat result_;
 };

@@ -69,12 +69,18 @@ class Printer {
 
   void padding(int64_t bytes) {
     if (bytes == 0) return;
+    separate();
     number(bytes);
     text_ += 'x';
   }
 
+  // A wchar_t* and a double are no complex, and with a gap behind it it is no error.
+  void separate() {
+    if (!text_.empty() && text_.back() == 'Z') text_ += ' ';
+  }
+
   void code(const FormatItem& item) {
-    if (!text_.empty() && text_.back() == 'Z') text_ += ' ';  // a wchar_t* and a double are no complex
+    separate();
     switch (item.kind) {
       case ItemKind::integer:
       case ItemKind::unsigned_integer:

@@ -43,6 +43,30 @@ class ViewBuilder {
     return view_.has_suboffsets_ ? std::span(view_.heap_ + 2 * size(), size()) : std::span<int64_t>();
   }
 
+  /// Shorter ways for a view without suboffsets, which its result is made of in place. `narrowed`: another extent and
+  /// stride for one axis. `without`: one axis less, of a view with at most 8. Both move buf by bytes.
+  static BufferView narrowed(const BufferView& view, size_t axis, int64_t extent, int64_t stride, int64_t bytes) {
+    BufferView result = view;
+    int64_t* const shape = result.on_heap_ ? result.heap_ : result.inline_;
+    shape[axis] = extent;
+    shape[static_cast<size_t>(result.on_heap_ ? result.ndim_ : BufferView::kInlineNdim) + axis] = stride;
+    settle(result, shape, bytes);
+    return result;
+  }
+  static BufferView without(const BufferView& view, size_t axis, int64_t bytes) {
+    assert(!view.on_heap_);
+    BufferView result = view;
+    int64_t* const strides = result.inline_ + BufferView::kInlineNdim;
+    const auto rest = static_cast<size_t>(--result.ndim_);
+    for (size_t i = axis; i < rest; ++i) {
+      result.inline_[i] = result.inline_[i + 1];
+      strides[i] = strides[i + 1];
+    }
+    settle(result, result.inline_, bytes);
+    return result;
+  }
+  static bool is_inline(const BufferView& view) noexcept { return !view.on_heap_; }
+
   void* buf() const noexcept { return view_.buf_; }
   ViewBuilder& set_buf(void* buf) noexcept {
     view_.buf_ = buf;
@@ -89,6 +113,16 @@ class ViewBuilder {
   }
 
  private:
+  static void settle(BufferView& view, const int64_t* shape, int64_t bytes) noexcept {
+    view.buf_ = reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(view.buf_) + static_cast<uintptr_t>(bytes));
+    int64_t len = view.itemsize_;
+    for (int axis = 0; axis < view.ndim_; ++axis) {
+      // A product that overflows has a 0 further on; without one, that of the view it came from was as large.
+      if (shape[axis] == 0 || __builtin_mul_overflow(len, shape[axis], &len)) len = 0;
+    }
+    view.len_ = len;
+  }
+
   size_t size() const noexcept { return static_cast<size_t>(view_.ndim_); }
   int64_t* shape_data() noexcept { return view_.on_heap_ ? view_.heap_ : view_.inline_; }
 

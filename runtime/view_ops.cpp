@@ -91,6 +91,11 @@ BufferView slice(const BufferView& view, int axis, const Slice& range) {
   const int at = checked_axis(axis, view.ndim());
   const auto i = static_cast<size_t>(at);
   const Range part = resolve(range, view.shape()[i]);
+  if (!view.has_suboffsets()) {
+    const bool moves = part.extent > 0 && part.start > 0 && has_elements(view);
+    return ViewBuilder::narrowed(view, i, part.extent, scaled_stride(view.strides()[i], part.step),
+                                 moves ? view.strides()[i] * part.start : 0);
+  }
   ViewBuilder builder{view};
   builder.shape()[i] = part.extent;
   builder.strides()[i] = scaled_stride(view.strides()[i], part.step);
@@ -105,6 +110,9 @@ BufferView index(const BufferView& view, int axis, int64_t position) {
   const int at = checked_axis(axis, view.ndim());
   const auto i = static_cast<size_t>(at);
   const int64_t from_start = checked_index(view, at, position);
+  if (!view.has_suboffsets() && ViewBuilder::is_inline(view)) {
+    return ViewBuilder::without(view, i, from_start > 0 && has_elements(view) ? view.strides()[i] * from_start : 0);
+  }
   const auto suboffsets = view.suboffsets();
   const bool indirect = view.has_suboffsets() && suboffsets[i] >= 0;
   if (indirect && at == 0) return dereference(view, at, from_start);

@@ -66,6 +66,22 @@ TEST(DlpackImport, DescribesTheTensorInBytes) {
   EXPECT_EQ(deletions, 0);
 }
 
+TEST(DlpackImport, ViewsATensorThatSomebodyElseKeeps) {
+  std::atomic<int> deletions = 0;
+  const DLPackTensor tensor(produce(floats({4, 8}, Numbers{-16, 2}), deletions));
+  const strideport::BufferView view = strideport::view_dlpack(*tensor);
+  EXPECT_EQ(view.buf(), tensor->dl_tensor.data);
+  EXPECT_EQ(shape_of(view), (Numbers{4, 8}));
+  EXPECT_EQ(strides_of(view), (Numbers{-64, 8}));
+  EXPECT_FALSE(view.readonly());
+  const DLPackLegacyTensor legacy(produce_legacy(floats({3}), deletions));
+  EXPECT_TRUE(strideport::view_dlpack(*legacy).readonly());
+  EXPECT_FALSE(strideport::view_dlpack(*legacy, true).readonly());
+  tensor->version.major = 2;
+  EXPECT_THROW((void)strideport::view_dlpack(*tensor), BufferError);
+  EXPECT_EQ(deletions, 0);
+}
+
 TEST(DlpackImport, KeepsTheStreamItWasGiven) {
   std::atomic<int> deletions = 0;
   const auto stream = StreamRef::from_handle(77);

@@ -261,6 +261,7 @@ TEST(Format, PrintsCanonically) {
   }
   EXPECT_EQ(canonical("T{Z:a:Z P}"), "T{^Z:a:Z P}");
   EXPECT_EQ(canonical("T{Z d}"), "T{^Z d}") << "Zd is complex";
+  EXPECT_EQ(canonical("T{^Z xi}"), "T{^Z xi}") << "Zx is an error";
   EXPECT_EQ(Format().canonical(), "");
 }
 
@@ -381,6 +382,7 @@ TEST(FormatErrors, NestingIsLimitedTo64) {
   EXPECT_EQ(Format::parse(repeated("T{", 64) + "i" + repeated("}", 64)).itemsize(), 4);
   EXPECT_EQ(Format::parse(repeated("&", 64) + "i").itemsize(), static_cast<int64_t>(sizeof(void*)));
   EXPECT_NE(error_of(repeated("T{", 65)).find("position 128: nested more than 64 deep"), std::string::npos);
+  EXPECT_NE(error_of("h" + repeated("&", 64) + "i").find("nested more than 64 deep"), std::string::npos) << "with T{}";
   for (const char* unit : {"T{", "&", "&T{"}) {
     const std::string error = error_of(repeated(unit, 100000));
     EXPECT_NE(error.find("nested more than 64 deep"), std::string::npos) << error;

@@ -5,7 +5,7 @@ set -euo pipefail
 usage() {
   cat <<'HELP'
 usage: bash tests/run.sh [--label L]... [--sanitize address|thread] [--no-cuda] [--slow] [--torch]
-                         [--help]
+                         [--fuzz SECONDS] [--help]
 
 Installs what is missing, builds Strideport, and runs the C++ tests (ctest) and the Python tests (pytest), the latter on
 every CPython of 3.11 or newer that is on PATH or under pyenv, all with one and the same module. System packages come
@@ -18,13 +18,15 @@ the CUDA compiler (300 MB from PyPI) into .venv too where the machine has none. 
                  the Python tests on the default interpreter
   --no-cuda      build without the device side, which needs no CUDA compiler: the C++ tests, and the Python tests on the
                  default interpreter
-  --slow         slow tests too, and the host engine's built for 64-bit Arm and run under QEMU
+  --slow         slow tests too, the host engine's built for 64-bit Arm and run under QEMU, and ten minutes of --fuzz
+  --fuzz S       nothing but the fuzz targets, all at once and S seconds each, under clang's libFuzzer and sanitizers:
+                 a crash is a failure, and its input stays in build/fuzz/crashes; what else they find goes nowhere
   --torch        install PyTorch too (about 5 GB); its tests run anyway where .venv has it
   --help         this text
 
 STRIDEPORT_PYTHON chooses the default interpreter: python3 on PATH otherwise, or the newest that pyenv has.
-STRIDEPORT_SEED seeds the random tests, which print the seed that they took; STRIDEPORT_ROUNDS is how often each draws, a
-tenth of what is usual under a sanitizer.
+STRIDEPORT_SEED seeds the random tests, which print the seed that they took, and the fuzzers, whose seed is 1 otherwise;
+STRIDEPORT_ROUNDS is how often each random test draws, a tenth of what is usual under a sanitizer.
 HELP
 }
 
@@ -34,6 +36,7 @@ sanitize=
 cuda=yes
 slow=no
 torch=no
+fuzz=
 bad_usage() {
   printf 'error: %s\n\n' "$1" >&2
   usage >&2
@@ -49,6 +52,8 @@ while (($#)); do
     --no-cuda) cuda=no ;;
     --slow) slow=yes ;;
     --torch) torch=yes ;;
+    --fuzz) [[ ${2:-} =~ ^[1-9][0-9]{0,5}$ ]] || bad_usage "--fuzz wants seconds for each target"
+      fuzz=$2 && shift ;;
     -h | --help) usage && exit ;;
     *) bad_usage "unknown argument $1" ;;
   esac
@@ -56,6 +61,7 @@ while (($#)); do
 done
 [[ -z $sanitize || $cuda == yes ]] || bad_usage "--no-cuda is a build without a sanitizer"
 [[ " ${labels[*]} " != *" slow "* ]] || slow=yes
+[[ -z $fuzz || ${labels[*]}$sanitize$slow$torch$cuda == nonoyes ]] || bad_usage "--fuzz stands alone"
 
 # shellcheck source=.ci/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../.ci/setup.sh"
@@ -70,10 +76,17 @@ if [[ $slow == yes && -z $sanitize && $cuda == yes && $(uname -m) != aarch64 ]] 
 fi
 emulation=()
 [[ $emulated == no ]] || emulation=(aarch64_compiler qemu)
-install_system compiler cmake ninja python venv python_headers googletest highway -- eigen ccache "${emulation[@]}"
+fuzzing=()
+if [[ $slow == yes && -z $sanitize && $cuda == yes ]] && { wants cpu || wants slow; }; then fuzzing=(clang fuzzer); fi
+if [[ -n $fuzz ]]; then
+  install_system clang fuzzer cmake ninja python venv highway -- ccache
+else
+  install_system compiler cmake ninja python venv python_headers googletest highway -- eigen ccache \
+    "${emulation[@]}" "${fuzzing[@]}"
+fi
 make_venv "$venv" "$python"
 pip_install "$venv" "$root/tests/requirements.txt"
-[[ $cuda == no ]] || install_cuda
+[[ $cuda == no || -n $fuzz ]] || install_cuda
 
 preset=${sanitize:-release}
 [[ $cuda == yes ]] || preset=no-cuda
@@ -89,7 +102,7 @@ if [[ $torch == yes ]]; then
 fi
 # Nothing but the module is wanted.
 if [[ ${labels[*]} == python ]]; then targets=(strideport_python); fi
-build "$preset"
+[[ -n $fuzz ]] || build "$preset"
 [[ -z $torch_installation ]] || wait "$torch_installation" || die "PyTorch could not be installed."
 
 summary=()
@@ -143,6 +156,46 @@ run_emulated() {
   run_ctest aarch64
 }
 
+# run_fuzzers SECONDS: every target that long, all at once, from its corpus and from one seed. A process that crashes is a
+# failure, and nothing else is: a fast machine gets further in the time, and what it finds is a mistake all the same. One
+# input may take twenty minutes, which no pause of the machine does. Older clangs' AddressSanitizer cannot live with the
+# addresses that recent kernels give.
+run_fuzzers() {
+  local seconds=$1 folder=$root/build/fuzz target name log status
+  local seed=$((${STRIDEPORT_SEED:-1} & 0x7fffffff)) found
+  local -a missing=() unspread=()
+  local -A pids=()
+  mapfile -t missing < <(lacking clang fuzzer)
+  if ((${#missing[@]})); then
+    note "the fuzz targets are left out: they need ${missing[*]}"
+    count "fuzz" 0 0 1 0
+    return
+  fi
+  (targets=() && build fuzz)
+  if setarch "$(uname -m)" -R true 2>/dev/null; then unspread=(setarch "$(uname -m)" -R); fi
+  mkdir -p "$folder/crashes"
+  found=$(mktemp -d)
+  printf '\n'
+  say "Fuzzing for $seconds s with seed $seed"
+  for target in "$folder"/tests/fuzz/*_fuzz; do
+    name=$(basename "$target" _fuzz)
+    mkdir "$found/$name"
+    "${unspread[@]}" "$target" -seed="$seed" -max_total_time="$seconds" -max_len=600 -timeout=1200 \
+      -report_slow_units=1200 -rss_limit_mb=4096 -print_funcs=0 -print_final_stats=1 \
+      -artifact_prefix="$folder/crashes/$name-" "$found/$name" "$root/tests/fuzz/corpus/$name" \
+      </dev/null >"$folder/$name.log" 2>&1 &
+    pids[$name]=$!
+  done
+  for name in "${!pids[@]}"; do
+    log=$folder/$name.log status=0
+    wait "${pids[$name]}" || status=$?
+    if [[ $status != 0 ]]; then grep -vE '^(#[0-9]+|INFO:)' "$log" | head -n 60; fi
+    note "$name: $(number_of 'number_of_executed_units: [0-9]+' "$log") inputs, $(number_of 'cov: [0-9]+' "$log") edges"
+    count "fuzz $name" $((status == 0)) $((status != 0)) 0 "$status"
+  done
+  rm -rf "$found"
+}
+
 # begin_pytest TITLE INTERPRETER [SETTING=VALUE]...: in the background, as soon as fewer run than there are processors.
 pytests=()
 begin_pytest() {
@@ -179,20 +232,45 @@ end_pytests() {
   done
 }
 
+# begin_free_threaded VERSION INTERPRETER: with a module of its own, since there the Limited API does not serve. Tests
+# of packages that do not know such interpreters yet skip themselves.
+begin_free_threaded() {
+  local folder=$root/build/free-threaded-$1 own=$venv-$1t name dlpack
+  local -r find='import importlib.util as u; print(u.find_spec("tvm_ffi").submodule_search_locations[0])'
+  make_venv "$own" "$2" --without-pip
+  # What has no wheel for such an interpreter would be compiled for half an hour, with all that it needs.
+  for name in 'pytest>=8' 'numpy>=1.26' 'ml_dtypes>=0.5'; do
+    "$venv/bin/python" -m pip --python "$own/bin/python" install --quiet --only-binary :all: "$name" ||
+      note "CPython $1t has no $name: its tests skip themselves there"
+  done
+  dlpack=$("$venv/bin/python" -c "$find")
+  say "Building the module for CPython $1, free-threaded"
+  (cd "$root" && cmake --preset release -B "$folder" -DPython3_EXECUTABLE="$own/bin/python" -DSTRIDEPORT_TESTS=OFF \
+    -DSTRIDEPORT_SAMPLES=OFF -DDLPACK_INCLUDE_DIR="$dlpack/include") >"$root/build/$preset/configure-$1t.log" 2>&1 &&
+    cmake --build "$folder" --target strideport_python || return 1
+  begin_pytest "$1t" "$own/bin/python" PYTHONPATH="$folder/python"
+}
+
 begin_every_pytest() {
-  local default version kind executable
-  default=$(describe_python "$venv/bin/python" | cut -d' ' -f1)
+  local default default_kind version kind executable free_threaded=no
+  read -r default default_kind executable < <(describe_python "$venv/bin/python")
   begin_pytest "$default" "$venv/bin/python"
+  if [[ $default_kind == free-threaded ]]; then
+    note "the module was built for the free-threaded CPython $default, which is the default here, and for no other"
+    return
+  fi
   while read -r version kind executable; do
-    [[ $version != "$default" ]] || continue
+    [[ "$version $kind" != "$default $default_kind" ]] || continue
     if [[ $kind == free-threaded ]]; then
-      note "CPython $version ($executable) is left out: a free-threaded one needs a module of its own"
+      free_threaded=yes
+      begin_free_threaded "$version" "$executable" </dev/null || count "pytest ${version}t: no module" 0 1 0 1
     else
       make_venv "$venv-$version" "$executable" --without-pip
       pip_install "$venv-$version" "$root/tests/requirements-other.txt"
       begin_pytest "$version" "$venv-$version/bin/python"
     fi
   done < <(every_python)
+  [[ $free_threaded == yes ]] || note "no free-threaded CPython is here: nothing ran on one"
 }
 
 # With NumPy alone beside it: the larger frameworks are not ours to check, and slow to start under a sanitizer. Leaks
@@ -212,12 +290,30 @@ begin_sanitized_pytest() {
     LD_PRELOAD="$library $standard" ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONMALLOC=malloc
 }
 
+# What ran, in one table; fails where a test did.
+finish() {
+  local line
+  printf '\n'
+  say "Tests"
+  for line in "${summary[@]}"; do note "$line"; done
+  printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+  ((passed > 0)) || die "no test ran: nothing has the label ${labels[*]}."
+  ((failed == 0))
+}
+
+if [[ -n $fuzz ]]; then
+  run_fuzzers "$fuzz"
+  finish
+  exit
+fi
+
 # Under a sanitizer both take long, and neither measures time: side by side.
 python_wanted=no
 if wants python || wants slow; then python_wanted=yes; fi
 if [[ $sanitize == address && $python_wanted == yes ]]; then begin_sanitized_pytest; fi
 run_ctest "$preset"
 [[ $emulated == no ]] || run_emulated
+((${#fuzzing[@]} == 0)) || run_fuzzers 600
 if [[ $sanitize == thread ]]; then
   note "the Python tests are left out: an interpreter built without ThreadSanitizer hides the order of its locks"
 elif [[ -z $sanitize && $cuda == no ]]; then
@@ -231,10 +327,4 @@ elif [[ -z $sanitize ]]; then
     note "tests of exchange with PyTorch skipped themselves: 'bash tests/run.sh --torch' installs it (about 5 GB)"
 fi
 end_pytests
-
-printf '\n'
-say "Tests"
-for line in "${summary[@]}"; do note "$line"; done
-printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
-((passed > 0)) || die "no test ran: nothing has the label ${labels[*]}."
-((failed == 0))
+finish

@@ -9,6 +9,7 @@
 
 #include "strideport/buffer_view.hpp"
 #include "tests/support/random_structure.hpp"
+#include "tests/support/slice_indices.hpp"
 #include "tests/support/spans.hpp"
 #include "tests/support/throws.hpp"
 
@@ -21,32 +22,6 @@ constexpr std::nullopt_t kNone = std::nullopt;
 using Numbers = std::vector<int64_t>;
 
 Numbers numbers(std::span<const int64_t> values) { return {values.begin(), values.end()}; }
-
-// A slice by its definition: of the indices in the direction of the step, those between the bounds, every step-th.
-Numbers sliced_indices(const Slice& slice, int64_t extent) {
-  __extension__ typedef __int128 Wide;
-  const auto bound = [&](std::optional<int64_t> given, Wide otherwise) {
-    return given ? Wide{*given} + (*given < 0 ? extent : 0) : otherwise;
-  };
-  Numbers between;
-  if (slice.step > 0) {
-    const Wide start = bound(slice.start, 0), stop = bound(slice.stop, extent);
-    for (int64_t i = 0; i < extent; ++i) {
-      if (i >= start && i < stop) between.push_back(i);
-    }
-  } else {
-    const Wide start = bound(slice.start, extent - 1), stop = bound(slice.stop, -1);
-    for (int64_t i = extent - 1; i >= 0; --i) {
-      if (i <= start && i > stop) between.push_back(i);
-    }
-  }
-  Numbers result;
-  const Wide step = slice.step > 0 ? Wide{slice.step} : -Wide{slice.step};
-  for (size_t i = 0; i < between.size(); ++i) {
-    if (static_cast<Wide>(i) % step == 0) result.push_back(between[i]);
-  }
-  return result;
-}
 
 // Expects `result` to have `shape` and, at each index, the element of `view` that `source_index` names.
 template <class F>

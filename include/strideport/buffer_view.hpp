@@ -76,7 +76,9 @@ class BufferView {
   BufferView& operator=(const BufferView& other);
   BufferView(BufferView&& other) noexcept;
   BufferView& operator=(BufferView&& other) noexcept;
-  ~BufferView();
+  ~BufferView() {
+    if (on_heap_) delete[] heap_;
+  }
 
   void* buf() const noexcept { return buf_; }
   /// Units: bytes of all elements, gaps not counted: product(shape) * itemsize.
@@ -123,6 +125,8 @@ class BufferView {
   struct Unset {};
   explicit BufferView(Unset) noexcept {}  // NOLINT: shape and strides are the builder's to write
   BufferView(const BufferView& other, Format format) noexcept;
+  BufferView(const ViewSpec& ordinary, int64_t len) noexcept;
+  [[nodiscard]] static BufferView create_with_checks(const ViewSpec& spec);
   void become_empty() noexcept;
 
   static constexpr int kInlineNdim = 8;

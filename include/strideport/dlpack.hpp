@@ -38,6 +38,12 @@ using DLPackLegacyTensor = std::unique_ptr<DLManagedTensor, DLPackDeleter>;
 /// The same for the legacy struct, which has no flags: the result is read-only unless `writable`, as in NumPy.
 [[nodiscard]] Buffer import_dlpack(DLPackLegacyTensor tensor, StreamRef stream, bool writable = false);
 
+/// The view alone, of a tensor that somebody keeps for as long as the view is used: nothing is taken over, no deleter
+/// called. Shapes, devices and errors as for `import_dlpack`.
+/// Cost:   nothing is allocated up to 8 dimensions.
+[[nodiscard]] BufferView view_dlpack(const DLManagedTensorVersioned& tensor);
+[[nodiscard]] BufferView view_dlpack(const DLManagedTensor& tensor, bool writable = false);
+
 /// Hands a Buffer out: versioned, with flags; strides always written, canonical where they mean nothing;
 /// byte_offset 0; data NULL for no elements. The tensor shares the owner. `copied` sets the IS_COPIED flag.
 /// Device: the simulated device is kDLExtDev; its pinned and managed memory is kDLCPU.

@@ -7,6 +7,7 @@
 #include "error_value.hpp"
 #include "errors.hpp"
 #include "imports.hpp"
+#include "newer_python.hpp"
 #include "object.hpp"
 #include "ref.hpp"
 
@@ -19,9 +20,8 @@ struct Attempt {
   bool last_resort;  // for objects with the buffer protocol alone, whose refusal has told the user everything
 };
 
-// Still to come: producers' C exchange tables, before __dlpack__. Ours is on the type already (exchange_api.cpp).
-constexpr Attempt kAttempts[] = {
-    {"buffer protocol", import_pybuffer, false},
+constexpr Attempt kBufferProtocol = {"buffer protocol", import_pybuffer, false};
+constexpr Attempt kOthers[] = {
     {"__dlpack__", import_dlpack_object, false},
     {"__cuda_array_interface__", import_cuda_array_interface, false},
     {"__array_struct__", import_array_struct, false},
@@ -90,9 +90,11 @@ PyObject* import_own(BufferObject* self, Writable writable) {
   return new_view(self, writable == Writable::refused ? strideport::toreadonly(view) : view);
 }
 
-PyObject* import_foreign(ModuleState* state, PyObject* object, Writable writable) {
+/// The other protocols, where there is no buffer protocol or its answer, the error that is set, was a refusal.
+[[gnu::noinline]] PyObject* import_otherwise(ModuleState* state, PyObject* object, Writable writable, bool refused) {
   Refusals refusals;
-  for (const Attempt& attempt : kAttempts) {
+  if (refused) refusals.add(kBufferProtocol);
+  for (const Attempt& attempt : kOthers) {
     if (attempt.last_resort && refusals.has_several()) continue;
     try {
       if (PyObject* buffer = attempt.import(state, object, writable)) return buffer;
@@ -106,16 +108,25 @@ PyObject* import_foreign(ModuleState* state, PyObject* object, Writable writable
   refusals.raise_for(object);
 }
 
+PyObject* import_foreign(ModuleState* state, PyObject* object, Writable writable) {
+  bool refused = false;
+  try {
+    if (PyObject* buffer = import_pybuffer(state, object, writable)) return buffer;
+  } catch (const ReadOnlyMemory&) {
+    throw;
+  } catch (...) {
+    set_error_from_exception();
+    refused = true;
+  }
+  return import_otherwise(state, object, writable, refused);
+}
+
 }  // namespace
 
 Ref find_attribute(PyObject* object, const char* name) {
   if (PyType_Check(object)) return {};
-  Ref attribute = Ref::steal(PyObject_GetAttrString(object, name));
-  if (!attribute) {
-    if (!PyErr_ExceptionMatches(PyExc_AttributeError)) throw PythonError{};
-    PyErr_Clear();
-  }
-  return attribute;
+  const Ref text = Ref::steal(checked(PyUnicode_FromString(name)));
+  return optional_attribute(object, text.get());
 }
 
 PyObject* finish_import(Ref root, BufferView view, Writable writable) {

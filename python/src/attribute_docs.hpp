@@ -42,5 +42,10 @@ theirs.
 )";
 inline constexpr char array_interface[] =
     "NumPy's description of the memory; AttributeError where it has none. Waits for work pending on pinned memory.";
+inline constexpr char array_struct[] =
+    R"(The same as `__array_interface__` in a C struct, in a capsule that holds the memory.
+
+A consumer that drops the capsule, as NumPy does, holds the Buffer alone: do not `release()` it then.
+)";
 
 }  // namespace strideport::python::doc

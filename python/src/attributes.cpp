@@ -1,6 +1,7 @@
 /// Attributes: those of memoryview, then those that memoryview lacks.
 #include "arguments.hpp"
 #include "call_adapters.hpp"
+#include "element_type.hpp"
 #include "methods.hpp"
 #include "object.hpp"
 #include "ref.hpp"
@@ -46,16 +47,11 @@ PyObject* get_stream(BufferObject* self) {
 
 PyObject* get_dtype(BufferObject* self) {
   const BufferView& view = live_view(self);
-  ModuleState* state = state_of(self);
-  if (state->dtype_class == nullptr) {
-    const Ref module = Ref::steal(checked(PyImport_ImportModule("strideport._dtype")));
-    state->dtype_class = checked(PyObject_GetAttrString(module.get(), "DType"));
-  }
   const bool opaque = view.format() && view.format().item().kind == ItemKind::opaque;  // its text is no type's
   const Ref name = Ref::steal(to_text(view.dtype() ? to_string(view.dtype())
                                       : opaque     ? std::to_string(view.itemsize()) + "x"
                                                    : view.format().text()));
-  return checked(PyObject_CallFunctionObjArgs(state->dtype_class, name.get(), nullptr));
+  return checked(PyObject_CallFunctionObjArgs(dtype_class(state_of(self)), name.get(), nullptr));
 }
 
 }  // namespace strideport::python

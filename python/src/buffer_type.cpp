@@ -1,6 +1,7 @@
 /// The life of a BufferObject: how one is made, what the garbage collector sees, and how it goes.
+#include <memory>
 #include <new>
-#include <type_traits>
+#include <utility>
 
 #include "call_adapters.hpp"
 #include "methods.hpp"
@@ -9,27 +10,59 @@
 #include "type_callbacks.hpp"
 
 namespace strideport::python {
+
+void clear_weak_references(PyObject* object);  // lease.cpp
+
 namespace {
 
-/// An object whose C++ members are alive; neither root nor view yet. The type is final, and its slots for memory are
-/// those that every type has. Throws PythonError.
-template <class View>
-BufferObject* allocate(PyTypeObject* type, View&& view) {
-  Ref object = Ref::steal(checked(PyType_GenericAlloc(type, 0)));
-  BufferObject* self = as_buffer(object.get());
-  new (&self->view) BufferView(std::forward<View>(view));
-  new (&self->stream) StreamRef(StreamRef::host());
-  new (&self->lease) Lease();
-  self->hash = -1;
-  self->constructed = true;
-  return as_buffer(object.release());
+// AddressSanitizer finds uses of a Buffer that is gone only if its memory is, too.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kKeepsMemory = false;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+constexpr bool kKeepsMemory = false;
+#else
+constexpr bool kKeepsMemory = kHasGil;
+#endif
+#else
+constexpr bool kKeepsMemory = kHasGil;
+#endif
+
+/// Memory of Buffers that are gone, for the next ones: 14 KB at most. Strideport works in one interpreter, whose GIL
+/// guards this.
+struct KeptMemory {
+  static constexpr int kMost = 32;
+  int count = 0;
+  int limit = 0;
+  PyObject* objects[kMost]{};
+};
+constinit KeptMemory kept{};
+
+/// An object of which the base alone is made, and which the collector does not know. Null with the error set on
+/// failure.
+PyObject* take_memory(PyTypeObject* type) noexcept {
+  if (kept.count > 0) return PyObject_Init(kept.objects[--kept.count], type);
+  return as_object(PyObject_GC_New(BufferObject, type));
 }
 
-template <class View>
-BufferObject* allocate_root(ModuleState* state, View&& view) {
-  BufferObject* self = allocate(state->buffer_type, std::forward<View>(view));
-  self->lease_ptr = &self->lease;
-  self->lease.users.store(1, std::memory_order_relaxed);
+void give_memory_back(PyObject* object) noexcept {
+  if (kept.count < kept.limit) {
+    kept.objects[kept.count++] = object;
+  } else {
+    PyObject_GC_Del(object);
+  }
+}
+
+BufferObject* begin(PyObject* object, BufferObject* root, StreamRef stream) noexcept {
+  BufferObject* self = as_buffer(object);
+  self->root = root;
+  self->lease_ptr = &(root != nullptr ? root : self)->lease;
+  self->weakrefs = nullptr;
+  self->hash = -1;
+  self->exports = 0;
+  self->lent = nullptr;
+  self->stream = stream;
+  self->is_root = root == nullptr;
   return self;
 }
 
@@ -49,33 +82,63 @@ traverseproc traverse_of(PyObject* object) noexcept {
 
 }  // namespace
 
-BufferObject* new_root(ModuleState* state) { return allocate_root(state, BufferView()); }
+Draft::Draft(ModuleState* state)
+    : object_(begin(checked(take_memory(state->buffer_type)), nullptr, StreamRef::host())) {
+  new (&object_->lease) Lease();
+  object_->lease.users = 1;
+}
+
+Draft::Draft(BufferObject* self) {
+  const Exclusive only(as_object(self));
+  live_view(self);
+  BufferObject* root = self->root != nullptr ? self->root : self;
+  const StreamRef stream = self->stream;
+  // First: 3.11 may collect garbage where memory is taken, and a finaliser release `self`.
+  Py_INCREF(as_object(root));
+  ++root->lease.users;
+  PyObject* memory = take_memory(Py_TYPE(as_object(self)));
+  if (memory == nullptr) {
+    drop_user(root->lease);
+    Py_DECREF(as_object(root));
+    throw PythonError{};
+  }
+  object_ = begin(memory, root, stream);
+}
+
+void Draft::give_up() noexcept {
+  stay_if_ended();
+  if (!has_view_) new (&object_->view) BufferView();
+  Py_DECREF(as_object(object_));
+}
+
+BufferObject* new_root(ModuleState* state) {
+  Draft draft(state);
+  draft.make_view([] { return BufferView(); });
+  return as_buffer(draft.finish());
+}
 
 PyObject* wrap(ModuleState* state, Buffer buffer, PyObject* obj) {
-  BufferObject* self = allocate_root(state, buffer.view());
-  Ref root = Ref::steal(as_object(self));
-  self->stream = buffer.stream();
+  Draft draft(state);
+  draft.make_view([&] { return BufferView(buffer.view()); });
+  draft->stream = buffer.stream();
   if (buffer.device().has_driver()) {
-    self->lease.tracked = std::make_unique<Buffer>(std::move(buffer));
+    draft->lease.tracked = std::make_unique<Buffer>(std::move(buffer));
   } else {
-    self->lease.owner = std::move(buffer).owner();
+    draft->lease.owner = std::move(buffer).owner();
   }
-  self->lease.obj = Py_XNewRef(obj);
-  return root.release();
+  draft->lease.obj = Py_XNewRef(obj);
+  return draft.finish();
 }
 
 PyObject* new_view(BufferObject* self, BufferView view) {
-  // 3.11 may collect garbage inside of `allocate`, and a finaliser release `self`.
-  const LeaseHold hold(self);
-  BufferObject* root = self->root != nullptr ? self->root : self;
-  const StreamRef stream = self->stream;
-  BufferObject* result = allocate(Py_TYPE(as_object(self)), std::move(view));
-  Py_INCREF(as_object(root));
-  result->root = root;
-  result->lease_ptr = &root->lease;
-  result->lease_ptr->users.fetch_add(1, std::memory_order_relaxed);
-  result->stream = stream;
-  return as_object(result);
+  Draft draft(self);
+  draft.make_view([&] { return BufferView(std::move(view)); });
+  return draft.finish();
+}
+
+void keep_memory_of_buffers(bool allowed) noexcept {
+  kept.limit = allowed && kKeepsMemory ? KeptMemory::kMost : 0;
+  while (kept.count > kept.limit) PyObject_GC_Del(kept.objects[--kept.count]);
 }
 
 PyObject* buffer_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) noexcept {
@@ -88,28 +151,62 @@ PyObject* buffer_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) noexc
   });
 }
 
+namespace {
+
+/// Deallocations within deallocations on this thread: of an owner by its Buffer, of that one's owner, and so on. Past
+/// some depth they wait for the outermost one, since a chain of owners can be longer than the stack is deep. CPython's
+/// macros for that (Py_TRASHCAN_BEGIN) are not in the Limited API.
+struct Nesting {
+  int depth;
+  PyObject* waiting;  // linked by `weakrefs`
+};
+constexpr int kMaxNesting = 50;
+#ifdef __GLIBC__  // which has room for a few bytes of libraries that are loaded late: saves a call
+#define STRIDEPORT_NEAR_TLS [[gnu::tls_model("initial-exec")]]
+#else
+#define STRIDEPORT_NEAR_TLS
+#endif
+constinit thread_local Nesting nesting STRIDEPORT_NEAR_TLS{};
+
+void destroy(BufferObject* self) noexcept {
+  PyTypeObject* const type = Py_TYPE(as_object(self));
+  // A consumer of an export holds a reference, so there is none.
+  Lease* const lease = std::exchange(self->lease_ptr, nullptr);
+  BufferObject* const root = std::exchange(self->root, nullptr);
+  if (lease != nullptr) drop_user(*lease);
+  if (root != nullptr) Py_DECREF(as_object(root));
+  if (self->is_root) self->lease.~Lease();
+  self->view.~BufferView();
+  if (self->lent != nullptr) DLPackDeleter()(self->lent);
+  give_memory_back(as_object(self));
+  Py_DECREF(type);
+}
+
+}  // namespace
+
 void buffer_dealloc(PyObject* object) noexcept {
   BufferObject* self = as_buffer(object);
-  PyTypeObject* type = Py_TYPE(object);
   PyObject_GC_UnTrack(object);
-  if (self->weakrefs != nullptr) PyObject_ClearWeakRefs(object);
-  if (self->constructed) {
-    self->exports = 0;  // a consumer holds a reference, so there is none
-    release(self);
-    self->lease.~Lease();
-    self->view.~BufferView();
-    if (self->lent != nullptr) DLPackDeleter()(self->lent);
-    self->constructed = false;
+  if (self->weakrefs != nullptr) clear_weak_references(object);
+  if (nesting.depth == kMaxNesting) {
+    self->weakrefs = std::exchange(nesting.waiting, object);
+    return;
   }
-  PyObject_GC_Del(object);
-  Py_DECREF(type);
+  ++nesting.depth;
+  destroy(self);
+  while (nesting.waiting != nullptr && nesting.depth == 1) {
+    BufferObject* next = as_buffer(nesting.waiting);
+    nesting.waiting = next->weakrefs;
+    destroy(next);
+  }
+  --nesting.depth;
 }
 
 int buffer_traverse(PyObject* object, visitproc visit, void* arg) noexcept {
   BufferObject* self = as_buffer(object);
   Py_VISIT(Py_TYPE(object));
-  if (!self->constructed) return 0;  // the collector may look before `allocate` is done
   Py_VISIT(self->root);
+  if (!self->is_root) return 0;
   const Lease& lease = self->lease;
   if (lease.has_master && lease.master_is_private) {  // its references are ours
     const int result = traverse_of(lease.master.obj)(lease.master.obj, visit, arg);
@@ -127,7 +224,7 @@ int buffer_clear(PyObject* object) noexcept {
   BufferObject* self = as_buffer(object);
   // While a Py_buffer is out its consumer, garbage too, still points into the memory. Clearing the consumer gives
   // that Py_buffer back and drops the reference that keeps us.
-  if (self->constructed && self->exports == 0) release(self);
+  if (self->exports == 0) release(self);
   return 0;
 }
 

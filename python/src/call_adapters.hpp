@@ -4,6 +4,7 @@
 #include <Python.h>
 
 #include "errors.hpp"
+#include "gil.hpp"
 #include "object.hpp"
 
 namespace strideport::python {
@@ -12,18 +13,27 @@ inline constexpr PyObject* kNoObject = nullptr;
 
 template <PyObject* (*F)(BufferObject*)>
 PyObject* no_arguments(PyObject* self, PyObject*) noexcept {
-  return guarded(kNoObject, [&] { return F(as_buffer(self)); });
+  return guarded(kNoObject, [&] {
+    const Exclusive only(self);
+    return F(as_buffer(self));
+  });
 }
 
 /// METH_O and METH_VARARGS.
 template <PyObject* (*F)(BufferObject*, PyObject*)>
 PyObject* one_argument(PyObject* self, PyObject* argument) noexcept {
-  return guarded(kNoObject, [&] { return F(as_buffer(self), argument); });
+  return guarded(kNoObject, [&] {
+    const Exclusive only(self);
+    return F(as_buffer(self), argument);
+  });
 }
 
 template <PyObject* (*F)(BufferObject*, PyObject*, PyObject*)>
 PyObject* keywords(PyObject* self, PyObject* args, PyObject* kwargs) noexcept {
-  return guarded(kNoObject, [&] { return F(as_buffer(self), args, kwargs); });
+  return guarded(kNoObject, [&] {
+    const Exclusive only(self);
+    return F(as_buffer(self), args, kwargs);
+  });
 }
 
 /// A function of the module: METH_O and METH_VARARGS.
@@ -39,7 +49,10 @@ PyObject* module_keywords(PyObject* module, PyObject* args, PyObject* kwargs) no
 
 template <PyObject* (*F)(BufferObject*)>
 PyObject* getter(PyObject* self, void*) noexcept {
-  return guarded(kNoObject, [&] { return F(as_buffer(self)); });
+  return guarded(kNoObject, [&] {
+    const Exclusive only(self);
+    return F(as_buffer(self));
+  });
 }
 
 /// For the tables: every calling convention is stored as a PyCFunction. The detour through a function without

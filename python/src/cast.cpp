@@ -12,11 +12,11 @@ namespace {
 
 /// Extents as memoryview takes them: ints and nothing that could run code. Throws PythonError.
 std::vector<int64_t> parse_shape(PyObject* shape, bool zeros_allowed) {
-  const bool list = PyList_Check(shape) != 0;
+  // Of a list another thread may take what it holds, where there is no GIL.
+  const Ref extents = PyList_Check(shape) != 0 ? Ref::steal(checked(PyList_AsTuple(shape))) : Ref::borrow(shape);
   std::vector<int64_t> result;
-  const Py_ssize_t size = list ? PyList_Size(shape) : PyTuple_Size(shape);
-  for (Py_ssize_t i = 0; i < size; ++i) {
-    PyObject* extent = list ? PyList_GetItem(shape, i) : PyTuple_GetItem(shape, i);
+  for (Py_ssize_t i = 0; i < PyTuple_Size(extents.get()); ++i) {
+    PyObject* extent = PyTuple_GetItem(extents.get(), i);
     if (PyLong_Check(extent) == 0) {
       raise(PyExc_TypeError, "cast: extents of shape are int, not %s", type_name(extent).c_str());
     }

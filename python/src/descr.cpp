@@ -72,9 +72,9 @@ std::string format_of_field(PyObject* field, int depth) {
 std::string format_of_fields(PyObject* descr, int depth) {
   if (depth > kMaxNesting) throw InvalidArgument("__array_interface__: descr nests deeper than 64");
   std::string format = "T{";
-  for (Py_ssize_t i = 0; i < PyList_Size(descr); ++i) {
-    const Ref field = Ref::borrow(PyList_GetItem(descr, i));
-    format += format_of_field(field.get(), depth);
+  const Ref fields = Ref::steal(checked(PyList_AsTuple(descr)));
+  for (Py_ssize_t i = 0; i < PyTuple_Size(fields.get()); ++i) {
+    format += format_of_field(PyTuple_GetItem(fields.get(), i), depth);
   }
   return format + "}";
 }

@@ -1,4 +1,5 @@
 /// Element types as users give them: names, typestrs, formats, and the dtype objects of other libraries.
+#include <atomic>
 #include <string>
 #include <string_view>
 
@@ -10,15 +11,6 @@
 
 namespace strideport::python {
 namespace {
-
-/// `strideport._dtype.DType`, which knows the dtype objects of other libraries.
-PyObject* dtype_class(ModuleState* state) {
-  if (state->dtype_class == nullptr) {
-    const Ref module = Ref::steal(checked(PyImport_ImportModule("strideport._dtype")));
-    state->dtype_class = checked(PyObject_GetAttrString(module.get(), "DType"));
-  }
-  return state->dtype_class;
-}
 
 ElementType of_format(const std::string& text) {
   Format format = Format::parse(text);
@@ -50,6 +42,16 @@ Ref optional_text(const std::string* text) {
 }
 
 }  // namespace
+
+PyObject* dtype_class(ModuleState* state) {
+  std::atomic_ref<PyObject*> known(state->dtype_class);
+  if (PyObject* const found = known.load(std::memory_order_acquire)) return found;
+  const Ref module = Ref::steal(checked(PyImport_ImportModule("strideport._dtype")));
+  Ref imported = Ref::steal(checked(PyObject_GetAttrString(module.get(), "DType")));
+  PyObject* first = nullptr;  // the import ran Python, and another thread
+  if (known.compare_exchange_strong(first, imported.get())) return imported.release();
+  return first;
+}
 
 ElementType element_type_of(std::string_view text) {
   try {

@@ -13,6 +13,9 @@ namespace strideport::python {
 /// Throws: InvalidArgument.
 ElementType element_type_of(std::string_view text);
 
+/// `strideport._dtype.DType`, which knows the dtype objects of other libraries; borrowed. Throws PythonError.
+PyObject* dtype_class(ModuleState* state);
+
 /// (text, code or None, bits, lanes, itemsize, format or None) of what a str names; the text is a name, else the
 /// canonical format, so that equal types have equal texts.
 /// Throws PythonError, InvalidArgument.

@@ -112,6 +112,7 @@ int to_object(DLManagedTensorVersioned* tensor, void** out) noexcept {
 int fill(void* object, DLTensor* out) noexcept {
   return guarded(-1, [&] {
     BufferObject* self = checked_buffer(object);
+    const Exclusive only(as_object(self));
     const BufferView& view = live_view(self);
     if (view.readonly()) {
       raise(PyExc_BufferError,

@@ -1,38 +1,15 @@
-/// NumPy out: `__array_interface__`, and `__array__`, the only place where NumPy is imported.
+/// NumPy out: `__array__`, the only place where NumPy is imported.
 #include <optional>
 #include <string>
 
 #include "arguments.hpp"
 #include "call_adapters.hpp"
-#include "host_access.hpp"
 #include "methods.hpp"
 #include "object.hpp"
 #include "ref.hpp"
-#include "typestr.hpp"
 
 namespace strideport::python {
 namespace {
-
-/// A missing attribute, so that hasattr is False and NumPy goes on to `__array__`.
-[[noreturn]] void refuse_interface(const std::string& reason) {
-  raise(PyExc_AttributeError, "Buffer has no __array_interface__ here: %s", reason.c_str());
-}
-
-std::string required_typestr(const BufferView& view) {
-  const std::optional<std::string> text = view.format() ? typestr_of(view.format().item()) : std::nullopt;
-  if (text) return *text;
-  const std::string name = view.format() ? "format '" + view.format().text() + "'" : to_string(view.dtype());
-  refuse_interface("NumPy has no typestr for " + name);
-}
-
-Ref strides_entry(const BufferView& view) {
-  if (view.is_contiguous(Order::C)) return Ref::borrow(Py_None);
-  return tuple_of(view.strides());
-}
-
-void set_entry(const Ref& dict, const char* key, Ref value) {
-  if (PyDict_SetItemString(dict.get(), key, checked(value.get())) != 0) throw PythonError{};
-}
 
 [[noreturn]] void raise_device(const BufferView& view) {
   raise(PyExc_TypeError, "the memory is on %s, where NumPy cannot read it: .to(\"cpu\") first",
@@ -90,26 +67,6 @@ Ref converted(PyObject* numpy, Ref array, PyObject* dtype, std::optional<bool> c
 }
 
 }  // namespace
-
-PyObject* get_array_interface(BufferObject* self) {
-  const BufferView& view = live_view(self);
-  if (!view.device().host_accessible()) refuse_interface("the memory is on " + to_string(view.device()));
-  if (view.has_suboffsets()) refuse_interface("the layout has suboffsets");
-  const std::string typestr = required_typestr(view);
-  Ref descr = descr_of(view.format().item());
-  if (!descr) refuse_interface("NumPy has no descr for format '" + view.format().text() + "'");
-  wait_for_host(self);
-  live_view(self);
-  const Ref dict = Ref::steal(checked(PyDict_New()));
-  set_entry(dict, "version", Ref::steal(PyLong_FromLong(3)));
-  set_entry(dict, "shape", tuple_of(view.shape()));
-  set_entry(dict, "typestr", Ref::steal(PyUnicode_FromString(typestr.c_str())));
-  set_entry(dict, "descr", std::move(descr));
-  set_entry(dict, "strides", strides_entry(view));
-  set_entry(dict, "data",
-            Ref::steal(Py_BuildValue("(NO)", PyLong_FromVoidPtr(view.buf()), view.readonly() ? Py_True : Py_False)));
-  return Py_NewRef(dict.get());
-}
 
 PyObject* array(BufferObject* self, PyObject* args, PyObject* kwargs) {
   static const char* const names[] = {"dtype", "copy", nullptr};

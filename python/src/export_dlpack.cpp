@@ -1,4 +1,6 @@
 /// DLPack out: `__dlpack__` and `__dlpack_device__`, by the rules of the array API standard.
+#include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -8,6 +10,7 @@
 #include "host_access.hpp"
 #include "methods.hpp"
 #include "object.hpp"
+#include "producer_types.hpp"
 
 namespace strideport::python {
 namespace {
@@ -133,17 +136,53 @@ Buffer on_cpu(const Buffer& buffer) {
   return Buffer(BufferView::create(spec), buffer.owner());
 }
 
-}  // namespace
+/// The keywords of the array API standard; null members were not given.
+struct Arguments {
+  PyObject* stream = nullptr;
+  PyObject* max_version = nullptr;
+  PyObject* dl_device = nullptr;
+  PyObject* copy = nullptr;
+};
 
-PyObject* dlpack(BufferObject* self, PyObject* args, PyObject* kwargs) {
-  static const char* const names[] = {"stream", "max_version", "dl_device", "copy", nullptr};
-  PyObject *stream = nullptr, *max_version = nullptr, *dl_device = nullptr, *copy_object = nullptr;
-  parse_arguments(args, kwargs, "|$OOOO:__dlpack__", names, &stream, &max_version, &dl_device, &copy_object);
+/// Consumers written in Python pass the interned names: most are found by their address.
+Arguments parse(const ImportNames& names, const VectorCall& call) {
+  Arguments given;
+  if (call.count != 0) {
+    raise(PyExc_TypeError, "__dlpack__() takes keyword arguments alone, but %zd positional were given", call.count);
+  }
+  const Py_ssize_t count = call.names == nullptr ? 0 : PyTuple_Size(call.names);
+  const std::pair<PyObject*, PyObject**> known[] = {{names.max_version.get(), &given.max_version},
+                                                    {names.stream.get(), &given.stream},
+                                                    {names.dl_device.get(), &given.dl_device},
+                                                    {names.copy.get(), &given.copy}};
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    PyObject* const name = PyTuple_GetItem(call.names, i);
+    const auto same = [&](const auto& entry) { return entry.first == name; };
+    const auto equal = [&](const auto& entry) { return PyUnicode_Compare(entry.first, name) == 0; };
+    auto entry = std::find_if(std::begin(known), std::end(known), same);
+    if (entry == std::end(known)) entry = std::find_if(std::begin(known), std::end(known), equal);
+    if (entry == std::end(known)) raise(PyExc_TypeError, "__dlpack__() has no keyword argument %R", name);
+    *entry->second = call.values[i];
+  }
+  return given;
+}
+
+bool is_none(PyObject* object) noexcept { return object == nullptr || object == Py_None; }
+
+PyObject* to_capsule_of(const Buffer& buffer, bool versioned, bool copied) {
+  return versioned ? to_capsule(export_dlpack(buffer, copied)) : to_capsule(export_dlpack_legacy(buffer));
+}
+
+PyObject* export_capsule(BufferObject* self, const VectorCall& call) {
+  const Arguments given = parse(state_of(self)->producers->names, call);
   const Device own = live_view(self).device();
-  const bool versioned = asks_versioned(max_version);
-  const std::optional<bool> copy = parse_flag(copy_object, "copy");
-  const std::optional<Device> target = parse_target(dl_device, own);
-  const Consumer consumer = parse_consumer(stream, target.value_or(own));
+  const bool versioned = asks_versioned(given.max_version);
+  if (own == Device{} && is_none(given.stream) && is_none(given.dl_device) && is_none(given.copy)) {
+    return to_capsule_of(share(self), versioned, false);  // what nearly every consumer asks
+  }
+  const std::optional<bool> copy = parse_flag(given.copy, "copy");
+  const std::optional<Device> target = parse_target(given.dl_device, own);
+  const Consumer consumer = parse_consumer(given.stream, target.value_or(own));
   check_dlpack_elements(live_view(self));
 
   const bool renamed = target == Device{} && own.host_accessible();
@@ -155,7 +194,16 @@ PyObject* dlpack(BufferObject* self, PyObject* args, PyObject* kwargs) {
   const bool copying = moved || copy.value_or(false);
   Buffer buffer = copying ? copied(self, moved ? *target : own, consumer) : shared(self, consumer);
   if (renamed && buffer.device().type != DeviceType::cpu) buffer = on_cpu(buffer);
-  return versioned ? to_capsule(export_dlpack(buffer, copying)) : to_capsule(export_dlpack_legacy(buffer));
+  return to_capsule_of(buffer, versioned, copying);
+}
+
+}  // namespace
+
+PyObject* dlpack(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept {
+  return guarded(kNoObject, [&] {
+    const Exclusive only(self);
+    return export_capsule(as_buffer(self), {args, count, names});
+  });
 }
 
 PyObject* dlpack_device(BufferObject* self) {

@@ -17,12 +17,13 @@ bool asks(int flags, int request) noexcept { return (flags & request) == request
 
 [[noreturn]] void refuse(const char* reason) { raise(PyExc_BufferError, "Buffer: %s", reason); }
 
+[[noreturn, gnu::cold]] void refuse_device(Device device) {
+  raise(PyExc_BufferError, "Buffer: the memory is on %s, where the buffer protocol does not reach: .to(\"cpu\") first",
+        to_string(device).c_str());
+}
+
 void check_memory(const BufferView& view, int flags) {
-  if (!view.device().host_accessible()) {
-    raise(PyExc_BufferError,
-          "Buffer: the memory is on %s, where the buffer protocol does not reach: .to(\"cpu\") first",
-          to_string(view.device()).c_str());
-  }
+  if (!view.device().host_accessible()) refuse_device(view.device());
   if (asks(flags, PyBUF_WRITABLE) && view.readonly()) refuse("the memory is read-only");
 }
 
@@ -32,16 +33,18 @@ std::string plain_type(int64_t itemsize) {
   return integer ? "uint" + std::to_string(8 * itemsize) : std::to_string(itemsize) + "s";
 }
 
+[[noreturn, gnu::cold]] void refuse_format(const BufferView& view) {
+  raise(PyExc_BufferError, "Buffer: PEP 3118 has no format for %s: .cast(\"%s\") first, or ask without a format",
+        to_string(view.dtype()).c_str(), plain_type(view.itemsize()).c_str());
+}
+
 void check_format(const BufferView& view, int flags) {
   if (!asks(flags, PyBUF_FORMAT)) return;
-  if (!view.format()) {
-    raise(PyExc_BufferError, "Buffer: PEP 3118 has no format for %s: .cast(\"%s\") first, or ask without a format",
-          to_string(view.dtype()).c_str(), plain_type(view.itemsize()).c_str());
-  }
+  if (!view.format()) refuse_format(view);
   if (!asks(flags, PyBUF_ND)) refuse("a request for a format without a shape makes no sense");
 }
 
-void check_layout(const BufferView& view, int flags) {
+void check_contiguous(const BufferView& view, int flags) {
   const bool c_order = view.is_contiguous(Order::C);
   if (asks(flags, PyBUF_C_CONTIGUOUS) && !c_order) refuse("the layout is not C-contiguous: .contiguous(\"C\") first");
   if (asks(flags, PyBUF_F_CONTIGUOUS) && !view.is_contiguous(Order::F)) {
@@ -56,6 +59,12 @@ void check_layout(const BufferView& view, int flags) {
   if (!asks(flags, PyBUF_STRIDES) && !c_order) {
     refuse("the layout is not C-contiguous, and the request has no room for strides: .contiguous(\"C\") first");
   }
+}
+
+/// A request that takes any layout, as memoryview's does, asks for nothing that could be refused.
+void check_layout(const BufferView& view, int flags) {
+  constexpr int kOrders = (PyBUF_C_CONTIGUOUS | PyBUF_F_CONTIGUOUS | PyBUF_ANY_CONTIGUOUS) & ~PyBUF_STRIDES;
+  if (!asks(flags, PyBUF_INDIRECT) || (flags & kOrders) != 0) check_contiguous(view, flags);
 }
 
 Py_ssize_t* numbers(std::span<const int64_t> values) noexcept {
@@ -87,9 +96,13 @@ int get_buffer(PyObject* self, Py_buffer* out, int flags) noexcept {
   }
   out->obj = nullptr;
   return guarded(-1, [&] {
-    check_memory(live_view(as_buffer(self)), flags);
-    wait_for_host(as_buffer(self));
+    const Exclusive only(self);
     const BufferView& view = live_view(as_buffer(self));
+    check_memory(view, flags);
+    if (has_driver(view)) {
+      wait_for_host(as_buffer(self));
+      live_view(as_buffer(self));  // another thread may have released it meanwhile
+    }
     check_format(view, flags);
     check_layout(view, flags);
     fill(*out, view, flags);
@@ -105,6 +118,9 @@ PyObject* to_bytes(BufferObject* self) {
   return tobytes(self, nothing.get(), nullptr);
 }
 
-void release_buffer(PyObject* self, Py_buffer*) noexcept { --as_buffer(self)->exports; }
+void release_buffer(PyObject* self, Py_buffer*) noexcept {
+  const Exclusive only(self);
+  --as_buffer(self)->exports;
+}
 
 }  // namespace strideport::python

@@ -37,6 +37,16 @@ PyObject* asbuffer(PyObject* module, PyObject* const* args, Py_ssize_t count, Py
   });
 }
 
+/// The same for from_dlpack without keywords.
+PyObject* from_dlpack(PyObject* module, PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept {
+  return guarded(kNoObject, [&] {
+    ModuleState* state = state_of_module(module);
+    if (count == 1 && names == nullptr) return fn_from_dlpack(state, args[0]);
+    const PlainCall call({args, count, names});
+    return fn_from_dlpack(state, call.args.get(), call.kwargs.get());
+  });
+}
+
 /// The same for two Buffers in host memory.
 PyObject* copy(PyObject* module, PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept {
   return guarded(kNoObject, [&] {
@@ -56,7 +66,7 @@ namespace doc = function_doc;
 
 PyMethodDef functions[] = {
     {"asbuffer", as_method(&asbuffer), METH_FASTCALL | METH_KEYWORDS, doc::asbuffer},
-    {"from_dlpack", as_method(with_keywords<fn_from_dlpack>), kKeywords, doc::from_dlpack},
+    {"from_dlpack", as_method(&from_dlpack), METH_FASTCALL | METH_KEYWORDS, doc::from_dlpack},
     {"from_pointer", as_method(with_keywords<fn_from_pointer>), kKeywords, doc::from_pointer},
     {"from_memory", as_method(with_keywords<fn_from_memory>), kKeywords, doc::from_memory},
     {"empty", as_method(with_keywords<fn_empty>), kKeywords, doc::empty},

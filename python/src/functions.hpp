@@ -31,8 +31,9 @@ PyObject* fn_item_pointer(ModuleState* state, PyObject* args);
 PyObject* fn_contiguous_strides(ModuleState* state, PyObject* args, PyObject* kwargs);
 PyObject* fn_byte_range(ModuleState* state, PyObject* args, PyObject* kwargs);
 
-// import_dlpack.cpp -------------------------------------------------------------------------------------------
+// from_dlpack.cpp ---------------------------------------------------------------------------------------------
 PyObject* fn_from_dlpack(ModuleState* state, PyObject* args, PyObject* kwargs);
+PyObject* fn_from_dlpack(ModuleState* state, PyObject* object);  ///< without keywords
 
 // pickle.cpp --------------------------------------------------------------------------------------------------
 PyObject* fn_rebuild(ModuleState* state, PyObject* args);

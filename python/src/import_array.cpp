@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "arguments.hpp"
+#include "array_struct.hpp"
 #include "call_adapters.hpp"
 #include "imports.hpp"
 #include "interface_dict.hpp"
@@ -19,21 +20,6 @@
 namespace strideport::python {
 namespace {
 
-/// NumPy's PyArrayInterface: the layout is part of the protocol's text.
-struct ArrayStruct {
-  int two;
-  int nd;
-  char typekind;
-  int itemsize;
-  int flags;
-  Py_ssize_t* shape;
-  Py_ssize_t* strides;
-  void* data;
-  PyObject* descr;
-};
-constexpr int kNotSwapped = 0x200;
-constexpr int kWriteable = 0x400;
-constexpr int kHasDescr = 0x800;
 constexpr int kFirstUserType = 256;  // NPY_USERDEF: dtypes that a package registers have numbers from here on
 
 /// Registered dtypes (ml_dtypes) come out as nameless bytes, or as a float of 1 byte: only the dtype object of the
@@ -61,8 +47,9 @@ void set_element(ViewSpec& spec, DType dtype) {
 /// A descr of one field without a name says what typestr says.
 bool has_fields(PyObject* descr) {
   if (descr == nullptr || descr == Py_None || !PyList_Check(descr)) return false;
-  if (PyList_Size(descr) != 1) return PyList_Size(descr) > 1;
-  PyObject* field = PyList_GetItem(descr, 0);
+  const Ref fields = Ref::steal(checked(PyList_AsTuple(descr)));
+  if (PyTuple_Size(fields.get()) != 1) return PyTuple_Size(fields.get()) > 1;
+  PyObject* field = PyTuple_GetItem(fields.get(), 0);
   if (!PyTuple_Check(field) || PyTuple_Size(field) < 2) return true;
   PyObject* name = PyTuple_GetItem(field, 0);
   return !(PyUnicode_Check(name) && PyUnicode_GetLength(name) == 0);

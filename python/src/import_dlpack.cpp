@@ -1,4 +1,4 @@
-/// DLPack in: capsules, `__dlpack__`, and the array API's from_dlpack.
+/// DLPack in: capsules and `__dlpack__`.
 #include <dlpack/dlpack.h>
 
 #include <optional>
@@ -8,25 +8,22 @@
 #include "arguments.hpp"
 #include "call_adapters.hpp"
 #include "dlpack_capsule.hpp"
-#include "functions.hpp"
+#include "error_value.hpp"
+#include "import_dlpack.hpp"
 #include "imports.hpp"
+#include "newer_python.hpp"
 #include "object.hpp"
+#include "producer_types.hpp"
 #include "ref.hpp"
 
 namespace strideport::python {
 namespace {
 
-/// The keywords of the array API standard; null members were not given.
-struct DLPackRequest {
-  bool with_stream = false;  // the result is on a device
-  PyObject* dl_device = nullptr;
-  PyObject* copy = nullptr;
-};
-
 /// Takes the tensor out of a capsule of this kind; null where it is of another. Between the look and the renaming no
 /// foreign code runs, so of two importers one finds a used capsule.
 template <class Tensor>
 std::unique_ptr<Tensor, DLPackDeleter> claim(PyObject* capsule) {
+  const Exclusive only(capsule);
   using Name = CapsuleName<Tensor>;
   if (PyCapsule_IsValid(capsule, Name::kFresh) == 0) return nullptr;
   auto* tensor = static_cast<Tensor*>(PyCapsule_GetPointer(capsule, Name::kFresh));
@@ -48,64 +45,42 @@ std::unique_ptr<Tensor, DLPackDeleter> claim(PyObject* capsule) {
 /// What producers are asked to make memory of a device ready on. It outlives every import.
 constexpr StreamRef kAgreedStream = StreamRef::legacy_default();
 
-bool has_stream(DeviceType type) noexcept {
-  return type == DeviceType::cuda || type == DeviceType::cuda_managed || type == DeviceType::simulated;
-}
-
-struct Imported {
-  Buffer buffer;
-  bool copied = false;  // the producer says that nobody else has this memory
-};
-
 bool says_copied(const DLManagedTensorVersioned& tensor) noexcept {
   return tensor.version.major == kDLPackMajor && (tensor.flags & DLPACK_FLAG_BITMASK_IS_COPIED) != 0;
 }
 
-/// May initialise a driver, which is asked for the address.
+/// Memory of the host goes straight into the root. For that of a device a driver, which it may initialise, is asked for
+/// the address.
 template <class Tensor>
-Buffer take(Tensor tensor, DeviceType type) {
-  const GilRelease initialising(has_stream(type) ? GilRelease::kThresholdBytes : 0);
-  return import_dlpack(std::move(tensor), has_stream(type) ? kAgreedStream : StreamRef::host());
+Ref to_root(ModuleState* state, Tensor tensor, DeviceType type, StreamRef stream, PyObject* producer) {
+  if (type != DeviceType::cpu) {
+    std::optional<GilRelease> initialising;
+    if (has_stream(type)) initialising.emplace();
+    Buffer buffer = import_dlpack(std::move(tensor), stream);
+    initialising.reset();
+    return Ref::steal(wrap(state, std::move(buffer), producer));
+  }
+  Draft draft(state);
+  draft.make_view([&] { return view_dlpack(*tensor); });
+  draft->lease.owner = std::shared_ptr<void>(std::move(tensor));
+  draft->lease.obj = Py_XNewRef(producer);
+  return Ref::steal(draft.finish());
 }
 
-/// Of a version that we do not know nothing may be read but the version.
-DeviceType type_of(const DLManagedTensorVersioned& tensor) noexcept {
-  if (tensor.version.major != kDLPackMajor) return DeviceType::cpu;
-  return static_cast<DeviceType>(tensor.dl_tensor.device.device_type);
+Ref to_root(ModuleState* state, DLPackLegacyTensor tensor, PyObject* producer) {
+  const auto type = static_cast<DeviceType>(tensor->dl_tensor.device.device_type);
+  return to_root(state, std::move(tensor), type, has_stream(type) ? kAgreedStream : StreamRef::host(), producer);
 }
 
-Imported import_capsule(PyObject* capsule) {
+/// `producer` may be null.
+Imported import_capsule(ModuleState* state, PyObject* capsule, PyObject* producer) {
   if (DLPackTensor tensor = claim<DLManagedTensorVersioned>(capsule)) {
-    const bool is_copied = says_copied(*tensor);
-    const DeviceType type = type_of(*tensor);
-    return {take(std::move(tensor), type), is_copied};
+    const StreamRef stream = has_stream(type_of(*tensor)) ? kAgreedStream : StreamRef::host();
+    return adopt(state, std::move(tensor), stream, producer);
   }
-  if (DLPackLegacyTensor tensor = claim<DLManagedTensor>(capsule)) {
-    const auto type = static_cast<DeviceType>(tensor->dl_tensor.device.device_type);
-    return {take(std::move(tensor), type), false};
-  }
+  if (DLPackLegacyTensor tensor = claim<DLManagedTensor>(capsule)) return {to_root(state, std::move(tensor), producer)};
   raise_wrong_capsule(capsule);
 }
-
-/// A producer's word on where its memory is; nothing where it has none.
-std::optional<Device> device_of(PyObject* producer) {
-  const Ref method = find_attribute(producer, "__dlpack_device__");
-  if (!method) return std::nullopt;
-  const Ref pair = Ref::steal(checked(PyObject_CallNoArgs(method.get())));
-  if (!PyTuple_Check(pair.get()) || PyTuple_Size(pair.get()) != 2) {
-    raise(PyExc_TypeError, "__dlpack_device__() of '%.200s' returned %R, not a tuple (type, id)",
-          type_name(producer).c_str(), pair.get());
-  }
-  const int64_t type = parse_int(PyTuple_GetItem(pair.get(), 0), "__dlpack_device__()[0]");
-  const int64_t id = parse_int(PyTuple_GetItem(pair.get(), 1), "__dlpack_device__()[1]");
-  if (type < INT32_MIN || type > INT32_MAX || id < INT32_MIN || id > INT32_MAX) {
-    raise(PyExc_ValueError, "__dlpack_device__() of '%.200s' returned %R, which has over 32 bits",
-          type_name(producer).c_str(), pair.get());
-  }
-  return Device{static_cast<DeviceType>(type), static_cast<int32_t>(id)};
-}
-
-bool is_host(Device device) noexcept { return device.type == DeviceType::cpu || device.type == DeviceType::cuda_host; }
 
 /// Also for the numbers of devices that we have no name for.
 std::string device_text(Device device) {
@@ -133,40 +108,9 @@ void check_device(PyObject* producer, const std::optional<Device>& device, const
         type_name(producer).c_str(), device_text(*device).c_str(), reason.c_str());
 }
 
-/// torch may keep the sign of a tensor beside its memory, as it may conjugation; its __dlpack__ refuses the one and
-/// hands out memory without the other.
-void check_sign(PyObject* producer) {
-  const Ref is_neg = find_attribute(producer, "is_neg");
-  if (!is_neg) return;
-  const Ref answer = Ref::steal(checked(PyObject_CallNoArgs(is_neg.get())));
-  const int negated = PyObject_IsTrue(answer.get());
-  if (negated < 0) throw PythonError{};
-  if (negated == 0) return;
-  raise(PyExc_BufferError,
-        "'%.200s' has its negative bit set: its memory holds other signs than it shows; "
-        "call .resolve_neg() first",
-        type_name(producer).c_str());
-}
-
-/// Memory of the host has no stream, so none is passed: the keyword's default means the same, and older producers
-/// refuse others. For a device it is never left to the default.
-Ref keywords_of(const DLPackRequest& request) {
-  Ref kwargs = Ref::steal(checked(Py_BuildValue("{s(ii)}", "max_version", kDLPackMajor, kDLPackMinor)));
-  const auto add = [&](const char* name, PyObject* value) {
-    if (value != nullptr && PyDict_SetItemString(kwargs.get(), name, value) != 0) throw PythonError{};
-  };
-  if (request.with_stream) {
-    add("stream", Ref::steal(checked(PyLong_FromUnsignedLongLong(kAgreedStream.handle()))).get());
-  }
-  add("dl_device", request.dl_device);
-  add("copy", request.copy);
-  return kwargs;
-}
-
-/// Null, with no error set, where the producer does not know a keyword.
-Ref try_call(PyObject* method, const Ref& kwargs) {
-  const Ref no_args = Ref::steal(checked(PyTuple_New(0)));
-  Ref capsule = Ref::steal(PyObject_Call(method, no_args.get(), kwargs.get()));
+/// `__dlpack__` with these keywords; null, with no error set, where the producer does not know one of them.
+Ref try_call(const ImportNames& names, PyObject* const* args, PyObject* keywords) {
+  Ref capsule = Ref::steal(call_method(names.dlpack.get(), args, 1, keywords));
   if (!capsule) {
     if (!PyErr_ExceptionMatches(PyExc_TypeError)) throw PythonError{};
     PyErr_Clear();
@@ -174,130 +118,125 @@ Ref try_call(PyObject* method, const Ref& kwargs) {
   return capsule;
 }
 
-Ref try_keywords(PyObject* method, const DLPackRequest& request) { return try_call(method, keywords_of(request)); }
+/// DLPack 1.0's keywords. Memory of the host has no stream, so none is passed: the keyword's default means the same,
+/// and older producers refuse others. For a device it is never left to the default.
+Ref try_version(const ImportNames& names, PyObject* producer, bool with_stream) {
+  PyObject* const args[] = {producer, names.version.get(), names.agreed_stream.get()};
+  return try_call(names, args, with_stream ? names.both_keywords.get() : names.version_keyword.get());
+}
 
 /// As producers before DLPack 1.0 want it.
-Ref try_stream(PyObject* method) {
-  const auto handle = static_cast<unsigned long long>(kAgreedStream.handle());
-  return try_call(method, Ref::steal(checked(Py_BuildValue("{s:K}", "stream", handle))));
+Ref try_stream(const ImportNames& names, PyObject* producer) {
+  PyObject* const args[] = {producer, names.agreed_stream.get()};
+  return try_call(names, args, names.stream_keyword.get());
+}
+
+/// With what only some imports ask for.
+Ref try_all(const ImportNames& names, PyObject* producer, const DLPackRequest& request) {
+  PyObject* values[] = {producer, names.version.get(), nullptr, nullptr, nullptr};
+  PyObject* keys[] = {names.max_version.get(), nullptr, nullptr, nullptr};
+  Py_ssize_t count = 1;
+  const auto add = [&](const Ref& key, PyObject* value) {
+    if (value == nullptr) return;
+    keys[count] = key.get();
+    values[++count] = value;
+  };
+  add(names.stream, request.with_stream ? names.agreed_stream.get() : nullptr);
+  add(names.dl_device, request.dl_device);
+  add(names.copy, request.copy);
+  const Ref keywords = Ref::steal(checked(PyTuple_New(count)));
+  for (Py_ssize_t i = 0; i < count; ++i) PyTuple_SetItem(keywords.get(), i, Py_NewRef(keys[i]));
+  return try_call(names, values, keywords.get());
 }
 
 /// Calls `__dlpack__`: with all keywords, with DLPack 1.0's, with the stream alone, with none.
-Ref ask_for_capsule(PyObject* method, const DLPackRequest& request) {
-  if (Ref capsule = try_keywords(method, request)) return capsule;
+Ref ask_for_capsule(const ImportNames& names, PyObject* producer, const DLPackRequest& request) {
   if (request.dl_device != nullptr || request.copy != nullptr) {
-    if (Ref capsule = try_keywords(method, {.with_stream = request.with_stream})) return capsule;
+    if (Ref capsule = try_all(names, producer, request)) return capsule;
   }
+  if (Ref capsule = try_version(names, producer, request.with_stream)) return capsule;
   if (request.with_stream) {
-    if (Ref capsule = try_stream(method)) return capsule;
+    if (Ref capsule = try_stream(names, producer)) return capsule;
   }
-  return Ref::steal(checked(PyObject_CallNoArgs(method)));
+  return Ref::steal(checked(call_method(names.dlpack.get(), &producer, 1, nullptr)));
 }
 
-/// `target`: where the request asks the memory to be; nothing for where it is.
-Imported import_from(PyObject* object, DLPackRequest request, std::optional<Device> target = std::nullopt) {
-  if (PyCapsule_CheckExact(object)) return import_capsule(object);
-  const Ref method = find_attribute(object, "__dlpack__");
-  if (!method) raise(PyExc_TypeError, "'%.200s' has no __dlpack__", type_name(object).c_str());
-  const std::optional<Device> device = device_of(object);
+/// What `__dlpack__` gives.
+Imported import_from_method(ModuleState* state, const ProducerType& type, PyObject* object, DLPackRequest request,
+                            std::optional<Device> target) {
+  const ImportNames& names = state->producers->names;
+  const std::optional<Device> device = type.is_host_only ? Device{} : device_of(names, object);
   check_device(object, device, request);
   if (target || device) request.with_stream = has_stream(target ? target->type : device->type);
-  check_sign(object);
-  const Ref capsule = ask_for_capsule(method.get(), request);
-  if (PyCapsule_CheckExact(capsule.get())) return import_capsule(capsule.get());
+  check_sign(type, names, object);
+  const Ref capsule = ask_for_capsule(names, object, request);
+  if (PyCapsule_CheckExact(capsule.get())) return import_capsule(state, capsule.get(), object);
   raise(PyExc_TypeError, "__dlpack__() of '%.200s' returned '%.200s', not a capsule", type_name(object).c_str(),
         type_name(capsule.get()).c_str());
 }
 
-/// What `.obj` shows: the producer; a capsule is nobody any more.
-PyObject* producer_of(PyObject* object) noexcept { return PyCapsule_CheckExact(object) ? nullptr : object; }
-
-/// The elements in new memory of a device, done on return.
-Buffer copy_of(const Buffer& source, Device device) {
-  const bool on_host = !source.device().has_driver() && !device.has_driver();
-  const GilRelease released(on_host ? source.len() : GilRelease::kThresholdBytes);
-  if (on_host) return to_contiguous(source.view(), Order::C, StreamRef::host());
-  Buffer result = empty_like(source.view(), Order::C, device);
-  copy(result, source, StreamRef::host());
-  return result;
-}
-
-/// True where a producer can be asked to bring its memory to our `device`: to the host, or between devices of its own
-/// kind. Of another kind it knows none (torch takes a stream for an error then), and kDLExtDev may be another one to
-/// it.
-bool may_bring(PyObject* producer, Device device) {
-  if (is_host(device)) return true;
-  if (PyCapsule_CheckExact(producer)) return false;
-  const std::optional<Device> from = device_of(producer);
-  return from && from->type == device.type;
-}
-
-/// A producer that cannot bring its memory to our device leaves that to us.
-bool is_refusal() noexcept {
-  return PyErr_ExceptionMatches(PyExc_BufferError) != 0 || PyErr_ExceptionMatches(PyExc_ValueError) != 0 ||
-         PyErr_ExceptionMatches(PyExc_NotImplementedError) != 0;
-}
-
-Imported import_onto(PyObject* object, Device device, std::optional<bool> copy, PyObject* copy_object) {
-  if (may_bring(object, device)) {
-    const Ref dl_device =
-        Ref::steal(checked(Py_BuildValue("(ii)", static_cast<int>(device.type), static_cast<int>(device.id))));
-    try {
-      return import_from(object, {.dl_device = dl_device.get(), .copy = copy ? copy_object : nullptr}, device);
-    } catch (const PythonError&) {
-      if (!copy.value_or(true) || !is_refusal() || is_host(device)) throw;
-      PyErr_Clear();
-    }
-  }
-  return import_from(object, {});
-}
-
-/// A device that is not there is an error before the producer does any work.
-void check_target(Device device) {
-  if (is_host(device)) return;
-  const bool cuda = device.type == DeviceType::cuda || device.type == DeviceType::cuda_managed;
-  const GilRelease initialising;
-  const std::string reason = why_no_device(cuda ? DeviceType::cuda : DeviceType::simulated);
-  if (!reason.empty()) throw BufferError("device " + to_string(device) + " is not there: " + reason);
-}
-
-bool is_at(const Buffer& buffer, Device device) noexcept {
-  return buffer.device() == device || (is_host(buffer.device()) && device.type == DeviceType::cpu);
+/// A class is no producer by what is meant for its instances.
+bool has_method(const ImportNames& names, PyObject* object) {
+  return !PyType_Check(object) && optional_attribute(object, names.dlpack.get());
 }
 
 }  // namespace
 
-PyObject* import_dlpack_object(ModuleState* state, PyObject* object, Writable writable) {
-  if (!PyCapsule_CheckExact(object) && !find_attribute(object, "__dlpack__")) return nullptr;
-  Imported imported = import_from(object, {});
-  const BufferView view = imported.buffer.view();
-  return finish_import(Ref::steal(wrap(state, std::move(imported.buffer), producer_of(object))), view, writable);
+DeviceType type_of(const DLManagedTensorVersioned& tensor) noexcept {
+  if (tensor.version.major != kDLPackMajor) return DeviceType::cpu;
+  return static_cast<DeviceType>(tensor.dl_tensor.device.device_type);
 }
 
-PyObject* fn_from_dlpack(ModuleState* state, PyObject* args, PyObject* kwargs) {
-  static const char* const names[] = {"", "device", "copy", nullptr};
-  PyObject *object = nullptr, *device_object = Py_None, *copy_object = Py_None;
-  parse_arguments(args, kwargs, "O|$OO:from_dlpack", names, &object, &device_object, &copy_object);
-  const std::optional<bool> copy = parse_flag(copy_object, "copy");
-  const Device device = parse_device_argument(device_object);
-  const bool has_device = device_object != Py_None;
-  check_target(device);
-  Imported imported = has_device ? import_onto(object, device, copy, copy_object)
-                                 : import_from(object, {.copy = copy ? copy_object : nullptr});
-  const bool moves = has_device && !is_at(imported.buffer, device);
-  if (moves && !copy.value_or(true)) {
-    throw BufferError("copy=False, and the memory of '" + type_name(object) + "' is on " +
-                      to_string(imported.buffer.device()) + ", not on " + to_string(device));
+Imported adopt(ModuleState* state, DLPackTensor tensor, StreamRef stream, PyObject* producer) {
+  const bool is_copied = says_copied(*tensor);
+  const DeviceType type = type_of(*tensor);
+  return {to_root(state, std::move(tensor), type, stream, producer), is_copied};
+}
+
+std::optional<Device> device_of(const ImportNames& names, PyObject* producer) {
+  const Ref method = optional_attribute(producer, names.dlpack_device.get());
+  if (!method) return std::nullopt;
+  const Ref pair = Ref::steal(checked(PyObject_CallNoArgs(method.get())));
+  if (!PyTuple_Check(pair.get()) || PyTuple_Size(pair.get()) != 2) {
+    raise(PyExc_TypeError, "__dlpack_device__() of '%.200s' returned %R, not a tuple (type, id)",
+          type_name(producer).c_str(), pair.get());
   }
-  if (moves) return wrap(state, copy_of(imported.buffer, device), nullptr);
-  if (!copy.value_or(true) && imported.copied) {
-    throw BufferError("copy=False, but __dlpack__() of '" + type_name(object) + "' made a copy");
+  const int64_t type = parse_int(PyTuple_GetItem(pair.get(), 0), "__dlpack_device__()[0]");
+  const int64_t id = parse_int(PyTuple_GetItem(pair.get(), 1), "__dlpack_device__()[1]");
+  if (type < INT32_MIN || type > INT32_MAX || id < INT32_MIN || id > INT32_MAX) {
+    raise(PyExc_ValueError, "__dlpack_device__() of '%.200s' returned %R, which has over 32 bits",
+          type_name(producer).c_str(), pair.get());
   }
-  if (copy.value_or(false) && !imported.copied) {
-    const Device place = imported.buffer.device();
-    return wrap(state, copy_of(imported.buffer, place), nullptr);
+  return Device{static_cast<DeviceType>(type), static_cast<int32_t>(id)};
+}
+
+std::optional<Imported> import_from(ModuleState* state, PyObject* object, const DLPackRequest& request,
+                                    std::optional<Device> target) {
+  if (PyCapsule_CheckExact(object)) return import_capsule(state, object, nullptr);
+  const ImportNames& names = state->producers->names;
+  const ProducerType type = state->producers->of(Py_TYPE(object));
+  if (type.table != nullptr && request.dl_device == nullptr && request.copy == nullptr) {
+    if (std::optional<Imported> imported = import_through_table(state, type, object)) return imported;
   }
-  return wrap(state, std::move(imported.buffer), producer_of(object));
+  if (!type.has_dlpack && !has_method(names, object)) return std::nullopt;
+  try {
+    return import_from_method(state, type, object, request, target);
+  } catch (const PythonError&) {
+    if (!type.has_dlpack || !PyErr_ExceptionMatches(PyExc_AttributeError)) throw;
+    const Ref error = take_error();
+    state->producers->forget(Py_TYPE(object));  // the class may have lost its __dlpack__
+    if (!has_method(names, object)) return std::nullopt;
+    set_error(error);
+    throw;
+  }
+}
+
+PyObject* import_dlpack_object(ModuleState* state, PyObject* object, Writable writable) {
+  std::optional<Imported> imported = import_from(state, object, {});
+  if (!imported) return nullptr;
+  if (writable == Writable::any) return imported->root.release();
+  BufferView view = as_buffer(imported->root.get())->view;
+  return finish_import(std::move(imported->root), std::move(view), writable);
 }
 
 }  // namespace strideport::python

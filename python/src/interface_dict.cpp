@@ -13,7 +13,13 @@ InterfaceDict::InterfaceDict(const char* name, Ref dict) : name_(name), dict_(st
 }
 
 Ref InterfaceDict::entry(const char* key) const {
+#ifdef Py_GIL_DISABLED  // where another thread may take what was borrowed
+  PyObject* found = nullptr;
+  if (PyDict_GetItemStringRef(dict_.get(), key, &found) < 0) throw PythonError{};
+  Ref value = Ref::steal(found);
+#else
   Ref value = Ref::borrow(PyDict_GetItemString(dict_.get(), key));
+#endif
   return value.get() == Py_None ? Ref() : std::move(value);
 }
 

@@ -14,14 +14,36 @@
 namespace strideport::python {
 
 void watch_for_exit();
-void end_lease(Lease& lease) noexcept;
-void drop_user(Lease& lease) noexcept;
+void clear_weak_references(PyObject* object);
 
 namespace {
 
 // Set when the interpreter begins to exit. From then on a thread that asks for the GIL may be killed inside the
 // call, through our noexcept frames; Py_IsInitialized stays true for a while after that begins.
 std::atomic<bool> exiting{false};
+
+/// In a frame that runs foreign code below others that are noexcept: where the end of the interpreter ends the thread
+/// in there (gil.hpp), its destructor is the first thing that pthread_exit meets. The functions that have one are not
+/// inlined: inside of a noexcept caller the unwinder would find that frame's std::terminate instead.
+class StayIfUnwound {
+ public:
+  StayIfUnwound() = default;
+  ~StayIfUnwound() {
+    if (!returned_) stay_for_ever();
+  }
+  StayIfUnwound(const StayIfUnwound&) = delete;
+  StayIfUnwound& operator=(const StayIfUnwound&) = delete;
+  void returned() noexcept { returned_ = true; }
+
+ private:
+  bool returned_ = false;
+};
+
+[[gnu::noinline]] void drop_reference(PyObject* object) {
+  StayIfUnwound guard;
+  Py_DECREF(object);
+  guard.returned();
+}
 
 BufferObject* root_of(BufferObject* self) noexcept { return self->root != nullptr ? self->root : self; }
 
@@ -44,7 +66,7 @@ void drop_object(void* pointer) noexcept {
   const PyGILState_STATE gil = ensure_gil();
   {
     const SavedError error;
-    Py_DECREF(static_cast<PyObject*>(pointer));
+    drop_reference(static_cast<PyObject*>(pointer));
   }
   PyGILState_Release(gil);
 }
@@ -52,37 +74,51 @@ void drop_object(void* pointer) noexcept {
 PyObject* note_exit(PyObject*, PyObject*) noexcept {
   exiting.store(true, std::memory_order_release);
   note_exiting_thread(true);
+  keep_memory_of_buffers(false);
   Py_RETURN_NONE;
 }
 
 PyMethodDef note_exit_definition = {"_note_exit", &note_exit, METH_NOARGS, nullptr};
 
+[[gnu::noinline]] void give_everything_back(Lease& lease) {
+  StayIfUnwound guard;
+  if (std::exchange(lease.has_master, false)) {
+    if (std::exchange(lease.master_is_private, false)) PyObject_GC_Track(lease.master.obj);  // as its dealloc wants it
+    PyBuffer_Release(&lease.master);
+  }
+  if (lease.owner) std::exchange(lease.owner, nullptr).reset();
+  lease.tracked_object = nullptr;
+  if (lease.tracked) std::exchange(lease.tracked, nullptr).reset();
+  Py_CLEAR(lease.keepalive);
+  Py_CLEAR(lease.obj);
+  guard.returned();
+}
+
 }  // namespace
+
+[[gnu::noinline]] void clear_weak_references(PyObject* object) {
+  StayIfUnwound guard;
+  PyObject_ClearWeakRefs(object);
+  guard.returned();
+}
 
 void watch_for_exit() {
   exiting.store(false, std::memory_order_release);  // an embedder may start the interpreter again
   note_exiting_thread(false);
+  keep_memory_of_buffers(true);
   const Ref atexit = Ref::steal(checked(PyImport_ImportModule("atexit")));
   const Ref callback = Ref::steal(checked(PyCFunction_NewEx(&note_exit_definition, nullptr, nullptr)));
   Ref::steal(checked(PyObject_CallMethod(atexit.get(), "register", "O", callback.get())));
 }
 
-/// Gives everything back. What runs in here is foreign, so every member is empty before its owner is called.
+// To ask whether an error is set is cheaper than to save none.
 void end_lease(Lease& lease) noexcept {
-  const SavedError error;
-  if (std::exchange(lease.has_master, false)) {
-    if (std::exchange(lease.master_is_private, false)) PyObject_GC_Track(lease.master.obj);  // as its dealloc wants it
-    PyBuffer_Release(&lease.master);
+  if (PyErr_Occurred() != nullptr) {
+    const SavedError error;
+    return give_everything_back(lease);
   }
-  std::exchange(lease.owner, nullptr).reset();
-  lease.tracked_object = nullptr;
-  std::exchange(lease.tracked, nullptr).reset();
-  Py_CLEAR(lease.keepalive);
-  Py_CLEAR(lease.obj);
-}
-
-void drop_user(Lease& lease) noexcept {
-  if (lease.users.fetch_sub(1, std::memory_order_acq_rel) == 1) end_lease(lease);
+  give_everything_back(lease);
+  if (PyErr_Occurred() != nullptr) PyErr_Clear();
 }
 
 void own_master(Lease& lease, bool is_private) noexcept {
@@ -92,6 +128,7 @@ void own_master(Lease& lease, bool is_private) noexcept {
 }
 
 Buffer share(BufferObject* self) {
+  const Exclusive only(as_object(self));
   const BufferView& view = live_view(self);
   Lease& lease = *self->lease_ptr;
   if (lease.tracked) return lease.tracked->rebind(view);
@@ -99,14 +136,11 @@ Buffer share(BufferObject* self) {
   if (lease.owner && !lease.has_master && lease.keepalive == nullptr) return Buffer(view, lease.owner, self->stream);
   BufferObject* root = root_of(self);
   Py_INCREF(as_object(root));
-  lease.users.fetch_add(1, std::memory_order_relaxed);
+  ++lease.users;
   return Buffer(view, std::shared_ptr<void>(root, &drop_shared), self->stream);  // calls drop_shared if it throws
 }
 
-const BufferView& live_view(BufferObject* self) {
-  if (self->lease_ptr == nullptr) raise(PyExc_ValueError, "operation forbidden on released memoryview object");
-  return self->view;
-}
+void raise_released() { raise(PyExc_ValueError, "operation forbidden on released memoryview object"); }
 
 PyObject* wrap_owned(ModuleState* state, BufferView view, PyObject* owner, StreamRef stream) {
   Py_INCREF(owner);
@@ -117,6 +151,7 @@ PyObject* wrap_owned(ModuleState* state, BufferView view, PyObject* owner, Strea
 }
 
 void release(BufferObject* self) {
+  const Exclusive only(as_object(self));
   if (self->lease_ptr == nullptr) return;
   if (self->exports > 0) {
     raise(PyExc_BufferError, "Buffer has %zd exported buffer%s: release those first", self->exports,
@@ -128,10 +163,11 @@ void release(BufferObject* self) {
 }
 
 LeaseHold::LeaseHold(BufferObject* self) {
+  const Exclusive only(as_object(self));
   live_view(self);
   root_ = root_of(self);
   Py_INCREF(as_object(root_));
-  root_->lease.users.fetch_add(1, std::memory_order_relaxed);
+  ++root_->lease.users;
 }
 
 LeaseHold::~LeaseHold() {

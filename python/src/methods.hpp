@@ -88,15 +88,18 @@ void release_buffer(PyObject* self, Py_buffer* out) noexcept;        ///< bf_rel
 PyObject* to_bytes(BufferObject* self);                              ///< __bytes__
 
 // export_dlpack.cpp -------------------------------------------------------------------------------------------
-PyObject* dlpack(BufferObject* self, PyObject* args, PyObject* kwargs);  ///< __dlpack__
-PyObject* dlpack_device(BufferObject* self);                             ///< __dlpack_device__
+PyObject* dlpack(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept;  ///< __dlpack__
+PyObject* dlpack_device(BufferObject* self);  ///< __dlpack_device__
 
 // exchange_api.cpp --------------------------------------------------------------------------------------------
 void add_exchange_api(ModuleState* state);  ///< Buffer.__dlpack_c_exchange_api__
 
 // export_array.cpp --------------------------------------------------------------------------------------------
 PyObject* array(BufferObject* self, PyObject* args, PyObject* kwargs);  ///< __array__(dtype=None, copy=None)
-PyObject* get_array_interface(BufferObject* self);                      ///< __array_interface__
+
+// export_interface.cpp ----------------------------------------------------------------------------------------
+PyObject* get_array_interface(BufferObject* self);  ///< __array_interface__
+PyObject* get_array_struct(BufferObject* self);     ///< __array_struct__
 
 // export_cuda_array.cpp ---------------------------------------------------------------------------------------
 PyObject* get_cuda_array_interface(BufferObject* self);  ///< __cuda_array_interface__

@@ -1,10 +1,14 @@
 /// strideport._core: what the import makes, and the state of one imported module.
 #include <Python.h>
 
+#include <utility>
+
 #include "call_adapters.hpp"
 #include "errors.hpp"
 #include "methods.hpp"
+#include "newer_python.hpp"
 #include "object.hpp"
+#include "producer_types.hpp"
 #include "ref.hpp"
 #include "stream_docs.hpp"
 #include "streams.hpp"
@@ -45,7 +49,9 @@ void make_errors(ModuleState* state, PyObject* module) {
 int execute(PyObject* module) noexcept {
   return guarded(-1, [&] {
     require_main_interpreter();
+    require_newer_python();
     ModuleState* state = state_of_module(module);
+    state->producers = new ProducerTypes;
     make_errors(state, module);
     state->stream_type = checked(make_stream_type(module));
     state->event_type = checked(make_event_type(module));
@@ -94,10 +100,18 @@ int clear(PyObject* module) noexcept {
   return 0;
 }
 
-void free_state(void* module) noexcept { clear(static_cast<PyObject*>(module)); }
+void free_state(void* module) noexcept {
+  clear(static_cast<PyObject*>(module));
+  ModuleState* state = state_of_module(static_cast<PyObject*>(module));
+  if (state != nullptr) delete std::exchange(state->producers, nullptr);
+}
 
 PyModuleDef_Slot slots[] = {
     {Py_mod_exec, reinterpret_cast<void*>(&execute)},
+#ifdef Py_GIL_DISABLED
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},  // gil.hpp: Exclusive
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
     {0, nullptr},
 };
 

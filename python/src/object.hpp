@@ -10,12 +10,23 @@
 
 #include <atomic>
 #include <memory>
+#include <new>
+#include <type_traits>
 #include <utility>
 
 #include "gil.hpp"
 #include "strideport/strideport.hpp"
 
 namespace strideport::python {
+
+#ifdef Py_GIL_DISABLED
+inline constexpr bool kHasGil = false;
+#else
+inline constexpr bool kHasGil = true;
+#endif
+
+/// A count that the GIL guards, where there is one: an atomic addition costs 5 ns.
+using UserCount = std::conditional_t<kHasGil, Py_ssize_t, std::atomic<Py_ssize_t>>;
 
 /// What keeps a root's memory alive. At most one of `master.obj`, `owner` and `tracked` is set; `keepalive` may join
 /// the first two.
@@ -28,23 +39,27 @@ struct Lease {
   PyObject* tracked_object = nullptr;  ///< the Python object that owns what `tracked` knows; its reference is in there
   PyObject* keepalive = nullptr;       ///< any other object: array interface, from_pointer(owner=)
   PyObject* obj = nullptr;             ///< what `Buffer.obj` shows; strong; may be null (None)
-  std::atomic<Py_ssize_t> users{0};
+  UserCount users{0};
 };
 
-/// Never copied or assigned: it is made by `new_root` and `new_view` alone and lives in memory of tp_alloc.
+/// Never copied or assigned: a `Draft` makes it, in memory that Buffers before it may have used.
 struct BufferObject {
   PyObject ob_base;
-  BufferView view;
-  StreamRef stream;
   BufferObject* root;  ///< strong reference; null in a root itself and in a released view
   Lease* lease_ptr;    ///< the root's `lease`, or null once released
   PyObject* weakrefs;
   Py_hash_t hash;                  ///< -1 until computed
   Py_ssize_t exports;              ///< Py_buffers handed out by this very object
   DLManagedTensorVersioned* lent;  ///< what DLTensors of the exchange API point into; made at first use, ours
-  bool constructed;                ///< C++ members are alive (tp_alloc gives zeroed bytes)
-  Lease lease;                     ///< used by roots only
+  StreamRef stream;
+  bool is_root;  ///< `lease` is alive
+  BufferView view;
+  union {
+    Lease lease;  ///< of roots only
+  };
 };
+
+class ProducerTypes;
 
 /// What one imported module needs; reached from any BufferObject through its type.
 struct ModuleState {
@@ -55,7 +70,8 @@ struct ModuleState {
   PyTypeObject* contiguous_flag_type;
   PyObject* device_error;
   PyObject* device_memory_error;
-  PyObject* dtype_class;  ///< strideport._dtype.DType, imported at first use
+  PyObject* dtype_class;     ///< strideport._dtype.DType, imported at first use
+  ProducerTypes* producers;  ///< what imports know of producers' types; owned
 };
 
 ModuleState* state_of_module(PyObject* module) noexcept;
@@ -69,8 +85,43 @@ inline PyObject* as_object(BufferObject* object) noexcept { return reinterpret_c
 /// Makes the type. Returns null with the error set on failure.
 PyTypeObject* make_buffer_type(PyObject* module);
 
-/// A new root that is the only user of an empty lease: the caller fills `lease`, then `view` and `stream`. Giving
-/// it up half-filled (Py_DECREF) gives back what was filled in. Throws PythonError.
+/// A Buffer in the making: nobody else can find it, the garbage collector included, until it is finished. Given up, it
+/// gives back what was filled in.
+class Draft {
+ public:
+  /// A root, the only user of an empty lease that the caller fills. Throws PythonError.
+  explicit Draft(ModuleState* state);
+  /// One more user of the lease of `self`, with its stream. Throws PythonError.
+  explicit Draft(BufferObject* self);
+  ~Draft() {
+    if (object_ != nullptr) give_up();
+  }
+  Draft(const Draft&) = delete;
+  Draft& operator=(const Draft&) = delete;
+
+  BufferObject* operator->() const noexcept { return object_; }
+  /// Makes the view where it stays, of what `make` returns. Once.
+  template <class Make>
+  void make_view(Make&& make) {
+    static_assert(std::is_same_v<decltype(make()), BufferView>);
+    new (&object_->view) BufferView(std::forward<Make>(make)());
+    has_view_ = true;
+  }
+  /// The object, which must have its view by now.
+  PyObject* finish() noexcept {
+    PyObject* const object = as_object(std::exchange(object_, nullptr));
+    PyObject_GC_Track(object);
+    return object;
+  }
+
+ private:
+  void give_up() noexcept;
+  BufferObject* object_;
+  bool has_view_ = false;
+};
+
+/// A finished root with an empty lease and the default view, for callers who fill it in place. Giving it up half-filled
+/// (Py_DECREF) gives back what was filled in. Throws PythonError.
 BufferObject* new_root(ModuleState* state);
 
 /// A root over C++ memory. `obj` (borrowed, may be null) is what `.obj` shows. Throws PythonError.
@@ -83,6 +134,17 @@ PyObject* wrap_owned(ModuleState* state, BufferView view, PyObject* owner, Strea
 /// Another view on the lease of `self`. Throws PythonError.
 PyObject* new_view(BufferObject* self, BufferView view);
 
+/// Drops all that is kept of Buffers that are gone. None are kept from then on until they are allowed again.
+void keep_memory_of_buffers(bool allowed) noexcept;
+
+/// Gives everything back. What runs in here is foreign, so every member is empty before its owner is called. The error
+/// indicator stays as it is.
+void end_lease(Lease& lease) noexcept;
+
+inline void drop_user(Lease& lease) noexcept {
+  if (--lease.users == 0) end_lease(lease);
+}
+
 /// Notes that `lease.master` is filled. A memoryview made for this lease alone becomes a part of it, out of the
 /// garbage collector's sight: CPython crashes when it clears a memoryview whose export lives on in the same garbage.
 void own_master(Lease& lease, bool is_private) noexcept;
@@ -91,8 +153,13 @@ void own_master(Lease& lease, bool is_private) noexcept;
 /// rather than crashing once the interpreter finalises.
 Buffer share(BufferObject* self);
 
+[[noreturn]] void raise_released();
+
 /// Throws PythonError with memoryview's ValueError where `self` is released.
-const BufferView& live_view(BufferObject* self);
+inline const BufferView& live_view(BufferObject* self) {
+  if (self->lease_ptr == nullptr) raise_released();
+  return self->view;
+}
 
 /// Ends this object's use of its lease. Throws BufferError while buffer exports of it live.
 void release(BufferObject* self);
@@ -109,12 +176,6 @@ class LeaseHold {
  private:
   BufferObject* root_;
 };
-
-#ifdef Py_GIL_DISABLED
-inline constexpr bool kHasGil = false;
-#else
-inline constexpr bool kHasGil = true;
-#endif
 
 /// Drops the GIL while it lives, where `bytes` are enough to be worth it. Hold the leases first.
 class GilRelease {

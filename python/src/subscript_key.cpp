@@ -88,7 +88,10 @@ BufferView SubscriptKey::apply(const BufferView& view) const {
   for (const KeyPart& part : parts) {
     switch (part.kind) {
       case Kind::index: result = strideport::index(result, axis, part.position); break;
-      case Kind::slice: result = strideport::slice(result, axis++, part.range); break;
+      case Kind::slice:
+        if (!part.takes_all()) result = strideport::slice(result, axis, part.range);
+        ++axis;
+        break;
       case Kind::new_axis: result = strideport::unsqueeze(result, axis++); break;
       case Kind::ellipsis: axis += view.ndim() - consumed; break;
     }

@@ -15,6 +15,8 @@ struct KeyPart {
   Kind kind = Kind::index;
   int64_t position = 0;
   Slice range;
+  /// True for `:` and its like on any axis.
+  bool takes_all() const noexcept { return range.step == 1 && range.start == 0 && range.stop == INT64_MAX; }
 };
 
 struct SubscriptKey {

@@ -36,7 +36,7 @@ PyMethodDef methods[] = {
     {"__enter__", as_method(&no_arguments<&enter>), METH_NOARGS, doc::enter},
     {"__exit__", as_method(&one_argument<&leave>), METH_VARARGS, doc::leave},
     {"__bytes__", as_method(&no_arguments<&to_bytes>), METH_NOARGS, doc::to_bytes},
-    {"__dlpack__", as_method(&keywords<&dlpack>), kKeywords, doc::dlpack},
+    {"__dlpack__", as_method(&dlpack), METH_FASTCALL | METH_KEYWORDS, doc::dlpack},
     {"__dlpack_device__", as_method(&no_arguments<&dlpack_device>), METH_NOARGS, doc::dlpack_device},
     {"__array__", as_method(&keywords<&array>), kKeywords, doc::array},
     {"__reduce_ex__", as_method(&one_argument<&reduce_ex>), METH_O, doc::reduce_ex},
@@ -64,6 +64,7 @@ PyGetSetDef attributes[] = {
     {"stream", &getter<&get_stream>, nullptr, doc::stream, nullptr},
     {"T", &getter<&get_transposed>, nullptr, doc::transposed, nullptr},
     {"__array_interface__", &getter<&get_array_interface>, nullptr, doc::array_interface, nullptr},
+    {"__array_struct__", &getter<&get_array_struct>, nullptr, doc::array_struct, nullptr},
     {"__cuda_array_interface__", &getter<&get_cuda_array_interface>, nullptr, doc::cuda_array_interface, nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
@@ -74,38 +75,60 @@ PyMemberDef members[] = {
 };
 
 Py_ssize_t slot_length(PyObject* self) noexcept {
-  return guarded(Py_ssize_t{-1}, [&] { return length(as_buffer(self)); });
+  return guarded(Py_ssize_t{-1}, [&] {
+    const Exclusive only(self);
+    return length(as_buffer(self));
+  });
 }
 
 PyObject* slot_item(PyObject* self, Py_ssize_t index) noexcept {
-  return guarded(kNoObject, [&] { return item_at(as_buffer(self), index); });
+  return guarded(kNoObject, [&] {
+    const Exclusive only(self);
+    return item_at(as_buffer(self), index);
+  });
 }
 
 PyObject* slot_subscript(PyObject* self, PyObject* key) noexcept {
-  return guarded(kNoObject, [&] { return subscript(as_buffer(self), key); });
+  return guarded(kNoObject, [&] {
+    const Exclusive only(self);
+    return subscript(as_buffer(self), key);
+  });
 }
 
 int slot_assign_subscript(PyObject* self, PyObject* key, PyObject* value) noexcept {
   return guarded(-1, [&] {
+    const Exclusive only(self);
     assign_subscript(as_buffer(self), key, value);
     return 0;
   });
 }
 
 Py_hash_t slot_hash(PyObject* self) noexcept {
-  return guarded(Py_hash_t{-1}, [&] { return hash(as_buffer(self)); });
+  return guarded(Py_hash_t{-1}, [&] {
+    const Exclusive only(self);
+    return hash(as_buffer(self));
+  });
 }
 
 PyObject* slot_rich_compare(PyObject* self, PyObject* other, int op) noexcept {
-  return guarded(kNoObject, [&] { return rich_compare(as_buffer(self), other, op); });
+  return guarded(kNoObject, [&] {
+    const Exclusive only(self);
+    return rich_compare(as_buffer(self), other, op);
+  });
 }
 
 PyObject* slot_iterate(PyObject* self) noexcept {
-  return guarded(kNoObject, [&] { return iterate(as_buffer(self)); });
+  return guarded(kNoObject, [&] {
+    const Exclusive only(self);
+    return iterate(as_buffer(self));
+  });
 }
 
 PyObject* slot_repr(PyObject* self) noexcept {
-  return guarded(kNoObject, [&] { return repr(as_buffer(self)); });
+  return guarded(kNoObject, [&] {
+    const Exclusive only(self);
+    return repr(as_buffer(self));
+  });
 }
 
 template <class F>

@@ -84,7 +84,7 @@ std::optional<std::string> typestr_of(const FormatItem& item) {
     case ItemKind::unsigned_integer: return order + "u" + size;
     case ItemKind::boolean: return item.size == 1 ? std::optional<std::string>("|b1") : std::nullopt;
     case ItemKind::floating: return order + "f" + size;
-    case ItemKind::complex: return order + "c" + size;
+    case ItemKind::complex: return item.size > 4 ? std::optional(order + "c" + size) : std::nullopt;  // no complex32
     case ItemKind::character:
     case ItemKind::bytes: return "|S" + size;
     case ItemKind::text:

@@ -41,7 +41,11 @@ int axis_number(PyObject* object) {
 
 }  // namespace
 
-PyObject* get_transposed(BufferObject* self) { return new_view(self, strideport::transpose(live_view(self))); }
+PyObject* get_transposed(BufferObject* self) {
+  Draft draft(self);
+  draft.make_view([&] { return strideport::transpose(self->view); });
+  return draft.finish();
+}
 
 PyObject* permute(BufferObject* self, PyObject* args) {
   live_view(self);

@@ -1,4 +1,4 @@
-"""__array_interface__ and __array_struct__ in, __array_interface__ out; hostile dictionaries included."""
+"""__array_interface__ and __array_struct__, in and out; hostile dictionaries included."""
 
 import ctypes
 import gc
@@ -344,3 +344,93 @@ def test_bytes_are_no_references_whatever_the_typestr_says():
 
     with pytest.raises(TypeError, match="'O'.*bytes"):
         sp.Buffer(Claims())
+
+
+def struct_in(capsule):
+    """What a capsule of __array_struct__ says."""
+    get = ctypes.pythonapi.PyCapsule_GetPointer
+    get.argtypes, get.restype = [ctypes.py_object, ctypes.c_char_p], ctypes.c_void_p
+    return PyArrayInterface.from_address(get(capsule, None))
+
+
+def exported(name):
+    array = ARRAYS[name]()
+    return array.view("i8") if name in ("datetime", "timedelta") else array
+
+
+HAS_DESCR = 0x800
+
+
+@pytest.mark.parametrize("name", [n for n in ARRAYS if n != "text"])
+def test_our_struct_says_what_numpys_says(name):
+    array = exported(name)
+    for writable in (True, False):
+        array.flags.writeable = writable
+        capsules = sp.Buffer(array).__array_struct__, array.__array_struct__
+        ours, theirs = (struct_in(capsule) for capsule in capsules)
+        for member in ("two", "nd", "typekind", "itemsize", "data"):
+            assert getattr(ours, member) == getattr(theirs, member), member
+        assert ours.shape[: ours.nd] == theirs.shape[: theirs.nd]
+        if array.size:
+            assert ours.strides[: ours.nd] == theirs.strides[: theirs.nd]
+        if array.dtype.names:  # NumPy clears every flag there
+            assert ours.flags & (HAS_DESCR | 0x600) == HAS_DESCR | (0x600 if writable else 0x200)
+        else:
+            assert ours.flags == theirs.flags
+
+
+@pytest.mark.parametrize("name", [n for n in ARRAYS if n != "text"])
+def test_our_struct_is_read_by_numpy(name):
+    array = exported(name)
+    buffer = sp.Buffer(array)
+    back = np.asarray(Struct(buffer))
+    assert back.shape == array.shape and back.tobytes() == array.tobytes() and back.flags.writeable
+    assert back.dtype == np.asarray(Interface(**buffer.__array_interface__)).dtype
+    if array.size:
+        assert back.__array_interface__["data"][0] == array.__array_interface__["data"][0]
+    assert not np.asarray(Struct(buffer.toreadonly())).flags.writeable
+
+
+def test_our_struct_comes_back():
+    for name in ARRAYS:
+        if name != "text":
+            buffer = sp.Buffer(exported(name))
+            assert sp.Buffer(Struct(buffer)) == buffer and sp.Buffer(Struct(buffer)).ptr == buffer.ptr
+
+
+def test_our_struct_tells_unaligned_memory():
+    memory = bytearray(33)
+    for offset in range(9):
+        whole = np.frombuffer(memory, "f8", 3, offset)
+        for array in (whole, whole[:1], whole[:0], whole.view(">c8"), np.ndarray(2, "i4", memory, offset, (6,))):
+            ours, theirs = sp.Buffer(array).__array_struct__, array.__array_struct__
+            assert struct_in(ours).flags == struct_in(theirs).flags, (offset, array.dtype, array.strides)
+
+
+def test_a_struct_holds_the_memory_and_not_the_buffer():
+    owner = Interface(np.arange(4))
+    alive = weakref.ref(owner)
+    buffer = sp.Buffer(owner)
+    del owner
+    capsule = buffer.__array_struct__
+    buffer.release()
+    gc.collect()
+    assert alive() is not None and struct_in(capsule).shape[0] == 4
+    del capsule
+    gc.collect()
+    assert alive() is None
+
+
+@pytest.mark.parametrize("attribute", ["__array_interface__", "__array_struct__"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float8_e4m3fn", "complex32", "T{Ze:a:}"])
+def test_what_numpy_has_no_words_for_has_no_interface(attribute, dtype):
+    buffer = sp.empty((2,), dtype)
+    assert not hasattr(buffer, attribute)
+    with pytest.raises(AttributeError, match=f"{attribute} here: NumPy has no"):
+        getattr(buffer, attribute)
+
+
+def test_text_goes_out_by_the_interface_alone():
+    """NumPy takes the struct's itemsize, bytes, for characters, and would read past the end."""
+    buffer = sp.Buffer(np.array(["ab", "c"]))
+    assert buffer.__array_interface__["typestr"] == "<U2" and not hasattr(buffer, "__array_struct__")

@@ -75,6 +75,41 @@ def test_daemon_threads_inside_of_a_producers_python_do_not_crash_the_exit(threa
     assert (result.returncode, result.stderr) == (0, "")
 
 
+FINALISERS = """
+    import sys, threading, time
+    import strideport as sp
+
+    class Owner(bytearray):
+        def __del__(self):
+            for _ in range(50):
+                pass
+
+    rounds = [0] * {threads}
+
+    def work(thread):
+        while True:
+            sp.asbuffer(Owner(8))  # whose end runs Python code, below frames of ours that let no exception out
+            rounds[thread] += 1
+
+    for thread in range({threads}):
+        threading.Thread(target=work, args=(thread,), daemon=True).start()
+    while min(rounds) < 100:
+        time.sleep(0)
+
+    class Lingering:
+        def __del__(self):
+            sum(i for i in range(6_000_000))
+
+    sys.lingering = Lingering()
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_daemon_threads_inside_of_an_owners_finaliser_do_not_abort_the_exit(threads):
+    result = run_python(FINALISERS.format(threads=threads))
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 SUB_INTERPRETER = """
 import gc, sys, weakref
 import strideport as sp

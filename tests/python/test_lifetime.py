@@ -87,6 +87,7 @@ PATHS = {
     "numpy": np.asarray,
     "taken dlpack": lambda b: np.from_dlpack(b) if not b.readonly else None,
     "interface": lambda b: b.__array_interface__,
+    "struct": lambda b: b.__array_struct__,
     "equality": lambda b: (b == b, b == b"x", b == memoryview(b)),
     "repr": repr,
     "hash": swallow(hash),

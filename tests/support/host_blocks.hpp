@@ -2,47 +2,22 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <new>
 #include <string>
 #include <vector>
 
 #include "runtime/host/kernels.hpp"
 #include "runtime/host/simd/target.hpp"
+#include "tests/support/guarded.hpp"
 #include "tests/support/odometer.hpp"
 #include "tests/support/seed.hpp"
 
 namespace strideport::testing {
-
-/// Memory between two pages that fault.
-class Guarded {
- public:
-  explicit Guarded(size_t pages) : page_(static_cast<size_t>(sysconf(_SC_PAGESIZE))), size_(pages * page_) {
-    void* memory = mmap(nullptr, size_ + 2 * page_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) throw std::bad_alloc();
-    base_ = static_cast<std::byte*>(memory);
-    if (mprotect(begin(), size_, PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
-  }
-  Guarded(const Guarded&) = delete;
-  Guarded& operator=(const Guarded&) = delete;
-  ~Guarded() { munmap(base_, size_ + 2 * page_); }
-
-  std::byte* begin() const { return base_ + page_; }
-  std::byte* end() const { return begin() + size_; }
-  size_t size() const { return size_; }
-
- private:
-  size_t page_;
-  size_t size_;
-  std::byte* base_;
-};
 
 /// Where a block lies in its memory: so many bytes from the begin, or from the end.
 struct Place {
