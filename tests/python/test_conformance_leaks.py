@@ -67,10 +67,8 @@ def balance(watched):
     }
 
 
-def assert_nothing_stays(once, watched, rounds):
+def what_stays(once, watched, rounds):
     """Runs `once` again and again. A leak of one a round is four times what may stay; watched things keep theirs."""
-    for _ in range(WARM_UP):
-        once()
     before = balance(watched)
     for _ in range(rounds):
         once()
@@ -79,7 +77,20 @@ def assert_nothing_stays(once, watched, rounds):
         allowed = 0 if name == "Buffers" or name.removeprefix("references to ") in watched else rounds // 4
         if name == "heap":
             allowed = 8 * rounds  # the least that malloc gives is 24
-        assert abs(after[name] - count) <= allowed, f"{name}: {count} before, {after[name]} after {rounds} rounds"
+        if abs(after[name] - count) > allowed:
+            return f"{name}: {count} before, {after[name]} after {rounds} rounds"
+    return None
+
+
+def assert_nothing_stays(once, watched, rounds):
+    """A leak shows every time. What others free meanwhile does not, nor what grows by doubling: the simulated driver's
+    record of its calls."""
+    for _ in range(WARM_UP):
+        once()
+    complaints = [what_stays(once, watched, rounds)]
+    while complaints[-1] is not None and len(complaints) < 4:
+        complaints.append(what_stays(once, watched, rounds))
+    assert complaints[-1] is None, "\n".join(complaints)
 
 
 def numbers(*, readonly=False):

@@ -152,7 +152,17 @@ METHODS = [
 FUNCTIONS = [
     n
     for n in sp.__all__
-    if n not in ("Buffer", "from_pointer", "show_config", "set_num_threads", "BufferLike", "DeviceError", "__version__")
+    if n
+    not in (
+        "Buffer",
+        "from_memory",  # takes an address: what is drawn is somebody else's, or nobody's
+        "from_pointer",
+        "show_config",
+        "set_num_threads",
+        "BufferLike",
+        "DeviceError",
+        "__version__",
+    )
 ]
 
 
