@@ -29,11 +29,11 @@ constexpr bool kKeepsMemory = kHasGil;
 #endif
 
 /// Memory of Buffers that are gone, for the next ones: 14 KB at most. Strideport works in one interpreter, whose GIL
-/// guards this.
+/// guards this. All were of one type, which has to live as long as they are kept: CPython reads it when it frees them.
 struct KeptMemory {
   static constexpr int kMost = 32;
+  PyTypeObject* type = nullptr;  // the module's state has the reference; null where none are kept
   int count = 0;
-  int limit = 0;
   PyObject* objects[kMost]{};
 };
 constinit KeptMemory kept{};
@@ -41,12 +41,12 @@ constinit KeptMemory kept{};
 /// An object of which the base alone is made, and which the collector does not know. Null with the error set on
 /// failure.
 PyObject* take_memory(PyTypeObject* type) noexcept {
-  if (kept.count > 0) return PyObject_Init(kept.objects[--kept.count], type);
+  if (type == kept.type && kept.count > 0) return PyObject_Init(kept.objects[--kept.count], type);
   return as_object(PyObject_GC_New(BufferObject, type));
 }
 
 void give_memory_back(PyObject* object) noexcept {
-  if (kept.count < kept.limit) {
+  if (Py_TYPE(object) == kept.type && kept.count < KeptMemory::kMost) {
     kept.objects[kept.count++] = object;
   } else {
     PyObject_GC_Del(object);
@@ -136,9 +136,13 @@ PyObject* new_view(BufferObject* self, BufferView view) {
   return draft.finish();
 }
 
-void keep_memory_of_buffers(bool allowed) noexcept {
-  kept.limit = allowed && kKeepsMemory ? KeptMemory::kMost : 0;
-  while (kept.count > kept.limit) PyObject_GC_Del(kept.objects[--kept.count]);
+void keep_memory_of_buffers(PyTypeObject* type) noexcept {
+  while (kept.count > 0) PyObject_GC_Del(kept.objects[--kept.count]);
+  kept.type = kKeepsMemory ? type : nullptr;
+}
+
+void forget_memory_of_buffers(const PyTypeObject* type) noexcept {
+  if (type != nullptr && type == kept.type) keep_memory_of_buffers(nullptr);
 }
 
 PyObject* buffer_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) noexcept {

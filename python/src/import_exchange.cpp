@@ -4,7 +4,7 @@
 /// The table is only a quicker `__dlpack__`. What it refuses, and what comes out malformed, is left to `__dlpack__`
 /// where the type has one, whose words are those that help. torch's table gives out the memory of tensors that its
 /// `__dlpack__` refuses (requires_grad, the conjugate bit), and both that of tensors with the negative bit: they are
-/// asked first.
+/// asked first, complex ones for the conjugate bit once the tensor is there.
 ///
 /// "No sync": memory of a device is ready on the producer's current stream, which is asked for at once, before other
 /// code can change it, and noted by an event. Nothing is enqueued on it.
@@ -86,8 +86,8 @@ Imported import_tensor(ModuleState* state, const ProducerType& type, PyObject* o
   if (type.may_be_conj || has_stream(device)) {
     const Ref producer = Ref::borrow(object);  // stays, before the deleter runs, where the interpreter ends in here
     try {
-      if (may_be_complex(*tensor)) check_conjugate(type, names, object);
       if (has_stream(device)) stream = work_stream(*type.table, object, tensor->dl_tensor.device);
+      if (may_be_complex(*tensor)) check_conjugate(type, names, object);
     } catch (const PythonError&) {
       give_up(std::move(tensor));
     }

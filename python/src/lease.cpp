@@ -13,7 +13,7 @@
 
 namespace strideport::python {
 
-void watch_for_exit();
+void watch_for_exit(ModuleState* state);
 void clear_weak_references(PyObject* object);
 
 namespace {
@@ -74,7 +74,7 @@ void drop_object(void* pointer) noexcept {
 PyObject* note_exit(PyObject*, PyObject*) noexcept {
   exiting.store(true, std::memory_order_release);
   note_exiting_thread(true);
-  keep_memory_of_buffers(false);
+  keep_memory_of_buffers(nullptr);
   Py_RETURN_NONE;
 }
 
@@ -102,10 +102,10 @@ PyMethodDef note_exit_definition = {"_note_exit", &note_exit, METH_NOARGS, nullp
   guard.returned();
 }
 
-void watch_for_exit() {
+void watch_for_exit(ModuleState* state) {
   exiting.store(false, std::memory_order_release);  // an embedder may start the interpreter again
   note_exiting_thread(false);
-  keep_memory_of_buffers(true);
+  keep_memory_of_buffers(state->buffer_type);
   const Ref atexit = Ref::steal(checked(PyImport_ImportModule("atexit")));
   const Ref callback = Ref::steal(checked(PyCFunction_NewEx(&note_exit_definition, nullptr, nullptr)));
   Ref::steal(checked(PyObject_CallMethod(atexit.get(), "register", "O", callback.get())));

@@ -15,7 +15,7 @@
 
 namespace strideport::python {
 
-void watch_for_exit();  // lease.cpp
+void watch_for_exit(ModuleState* state);  // lease.cpp
 
 namespace {
 
@@ -66,7 +66,7 @@ int execute(PyObject* module) noexcept {
     add(module, "Stream", reinterpret_cast<PyObject*>(state->stream_type));
     add(module, "Event", reinterpret_cast<PyObject*>(state->event_type));
     if (PyModule_AddFunctions(module, module_functions()) < 0) throw PythonError{};
-    watch_for_exit();
+    watch_for_exit(state);
     init_protocols(state, module);
     return 0;
   });
@@ -89,6 +89,7 @@ int traverse(PyObject* module, visitproc visit, void* arg) noexcept {
 int clear(PyObject* module) noexcept {
   ModuleState* state = state_of_module(module);
   if (state == nullptr) return 0;
+  forget_memory_of_buffers(state->buffer_type);
   Py_CLEAR(state->buffer_type);
   Py_CLEAR(state->iterator_type);
   Py_CLEAR(state->contiguous_flag_type);

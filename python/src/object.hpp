@@ -134,8 +134,11 @@ PyObject* wrap_owned(ModuleState* state, BufferView view, PyObject* owner, Strea
 /// Another view on the lease of `self`. Throws PythonError.
 PyObject* new_view(BufferObject* self, BufferView view);
 
-/// Drops all that is kept of Buffers that are gone. None are kept from then on until they are allowed again.
-void keep_memory_of_buffers(bool allowed) noexcept;
+/// Keeps memory of Buffers of this type that are gone for the next ones, and drops what was kept of another. Null: keeps
+/// none from then on. The type has to live until then, or until it is forgotten.
+void keep_memory_of_buffers(PyTypeObject* type) noexcept;
+/// Drops what is kept of this type, which is about to go.
+void forget_memory_of_buffers(const PyTypeObject* type) noexcept;
 
 /// Gives everything back. What runs in here is foreign, so every member is empty before its owner is called. The error
 /// indicator stays as it is.

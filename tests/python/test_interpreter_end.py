@@ -163,11 +163,13 @@ def test_a_module_that_was_imported_again_leaves_the_first_one_to_the_collector(
         import gc, sys, weakref
         import strideport
         first = weakref.ref(strideport.Buffer)
+        buffers = [strideport.Buffer(b"abc") for _ in range(20)]
+        del buffers  # what is kept of their memory is of the type that goes
         for name in [name for name in sys.modules if name.startswith("strideport")]:
             del sys.modules[name]
         del strideport
         import strideport
         gc.collect()
         print(first() is None, strideport.Buffer(b"abc").tolist())
-    """)
+    """, PYTHONMALLOC="debug")
     assert result.stdout.strip() == "True [97, 98, 99]"
