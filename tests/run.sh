@@ -8,9 +8,10 @@ usage: bash tests/run.sh [--label L]... [--sanitize address|thread] [--no-cuda] 
                          [--fuzz SECONDS] [--help]
 
 Installs what is missing, builds Strideport, and runs the C++ tests (ctest) and the Python tests (pytest), the latter on
-every CPython of 3.11 or newer that is on PATH or under pyenv, all with one and the same module. System packages come
-through apt-get where root or sudo allows, Python packages into .venv and, for the other interpreters, .venv-<version>;
-the CUDA compiler (300 MB from PyPI) into .venv too where the machine has none. A second run finds everything in place.
+the default interpreter and on every CPython of another version, 3.11 or newer, that is on PATH or under pyenv, all with
+one and the same module. System packages come through apt-get where root or sudo allows, Python packages into .venv and,
+for the other interpreters, .venv-<version>; the CUDA compiler (300 MB from PyPI) into .venv too where the machine has
+none. A second run finds everything in place.
 
   --label L      only tests with this label: cpu, simulated, gpu, python, sample, slow; may be given more than once;
                  those with the label gpu run only if asked for, here or by tests/gpu.sh; python alone builds no C++ test
@@ -261,6 +262,10 @@ begin_every_pytest() {
   fi
   while read -r version kind executable; do
     [[ "$version $kind" != "$default $default_kind" ]] || continue
+    if [[ "${version%.*} $kind" == "${default%.*} $default_kind" ]]; then
+      note "CPython $version is left out: $default stands for ${default%.*}"
+      continue
+    fi
     if [[ $kind == free-threaded ]]; then
       free_threaded=yes
       begin_free_threaded "$version" "$executable" </dev/null || count "pytest ${version}t: no module" 0 1 0 1
