@@ -57,12 +57,18 @@ class Bases {
   Ref mro_;
 };
 
+/// A module that somebody has imported; null, with no error set, where nobody has.
+Ref loaded_module(const char* name) {
+  Ref module = Ref::steal(PyImport_GetModule(interned(name).get()));
+  if (!module) PyErr_Clear();
+  return module;
+}
+
 /// True for NumPy's arrays, whose memory is the host's: no need to ask each of them.
 bool has_numpys_device(PyObject* type, const ImportNames& names) {
-  PyObject* modules = PyImport_GetModuleDict();
-  PyObject* numpy = PyDict_GetItemString(modules, "numpy");
-  if (numpy == nullptr) return false;
-  const Ref ndarray = Ref::steal(PyObject_GetAttrString(numpy, "ndarray"));
+  const Ref numpy = loaded_module("numpy");
+  if (!numpy) return false;
+  const Ref ndarray = Ref::steal(PyObject_GetAttrString(numpy.get(), "ndarray"));
   if (!ndarray) {
     PyErr_Clear();
     return false;
@@ -74,9 +80,9 @@ bool has_numpys_device(PyObject* type, const ImportNames& names) {
 
 /// True for torch.Tensor itself, whose attributes `__torch_function__` does not see.
 bool is_torchs_own(PyTypeObject* type) {
-  PyObject* torch = PyDict_GetItemString(PyImport_GetModuleDict(), "torch");
-  if (torch == nullptr) return true;
-  const Ref tensor = Ref::steal(PyObject_GetAttrString(torch, "Tensor"));
+  const Ref torch = loaded_module("torch");
+  if (!torch) return true;
+  const Ref tensor = Ref::steal(PyObject_GetAttrString(torch.get(), "Tensor"));
   if (!tensor) PyErr_Clear();
   return tensor.get() == reinterpret_cast<PyObject*>(type);
 }

@@ -49,15 +49,17 @@ void iterator_dealloc(PyObject* self) noexcept {
 
 PyObject* iterator_next(PyObject* object) noexcept {
   return guarded(kNoObject, [&]() -> PyObject* {
+    const Exclusive only(object);
     IteratorObject* self = as_iterator(object);
-    if (self->buffer == nullptr) return nullptr;
+    BufferObject* const buffer = self->buffer;
+    if (buffer == nullptr) return nullptr;
     if (self->position < self->length) {
       const Py_ssize_t position = self->position++;
-      if (!self->direct) {
-        const Ref kept = Ref::borrow(as_object(self->buffer));  // code that a collection runs may exhaust us
-        return item_at(as_buffer(kept.get()), position);
-      }
-      const BufferView& view = live_view(self->buffer);
+      // Code that a collection runs may exhaust us, and so may another thread where there is no GIL.
+      const Ref kept = Ref::borrow(kHasGil && self->direct ? nullptr : as_object(buffer));
+      const Exclusive memory(as_object(buffer));
+      if (!self->direct) return item_at(buffer, position);
+      const BufferView& view = live_view(buffer);
       return self->read(static_cast<const std::byte*>(view.buf()) + position * view.strides()[0]);
     }
     Py_CLEAR(self->buffer);
@@ -187,11 +189,10 @@ Py_hash_t hash(BufferObject* self) {
   if (!is_byte_format(view.format())) {
     raise(PyExc_ValueError, "hashing is restricted to formats 'B', 'b' and 'c'; .cast('B') makes a view of bytes");
   }
-  const LeaseHold hold(self);  // the owner's __hash__ may release us
-  PyObject* obj = self->lease_ptr->obj;
-  if (obj != nullptr) {
-    const Ref kept = Ref::borrow(obj);
-    if (PyObject_Hash(kept.get()) == -1) throw PythonError{};
+  const Ref obj = Ref::borrow(self->lease_ptr->obj);  // first: without a GIL the next line lets others release us
+  const LeaseHold hold(self);                         // and so may the owner's __hash__
+  if (obj) {
+    if (PyObject_Hash(obj.get()) == -1) throw PythonError{};
     live_view(self);
   }
   const Ref no_arguments = Ref::steal(checked(PyTuple_New(0)));

@@ -1,5 +1,6 @@
 """CPython without a GIL: the module leaves it off, and its objects keep their counts where only they guard them."""
 
+import array
 import ctypes
 import sys
 
@@ -50,6 +51,34 @@ def test_reading_and_releasing_at_once_gives_elements_or_value_errors():
 
         results = together(work)
         assert all(r == 1 or isinstance(r, ValueError) for r in results), results
+
+
+def test_an_iterator_that_threads_share_gives_every_element_once():
+    numbers = array.array("i", range(300_000))
+    for _ in range(10):
+        iterator = iter(sp.asbuffer(numbers))
+        results = together(lambda i: list(iterator))
+        assert sorted(sum(results, [])) == numbers.tolist()
+
+
+def test_hashing_and_releasing_at_once_gives_type_errors_until_it_is_released():
+    """A bytearray has no hash, so every call goes all the way; the threads go through the same Buffers together."""
+    buffers = [sp.asbuffer(bytearray(8)).toreadonly() for _ in range(2000)]
+
+    def work(i):
+        for buffer in buffers:
+            if i == 0:
+                with pytest.raises(TypeError):
+                    hash(buffer)
+                buffer.release()
+                continue
+            error = TypeError()
+            while isinstance(error, TypeError):
+                with pytest.raises((TypeError, ValueError)) as caught:
+                    hash(buffer)
+                error = caught.value
+
+    assert together(work) == [None] * THREADS
 
 
 def test_lists_and_dicts_of_producers_may_change_at_any_time():
