@@ -134,8 +134,8 @@ PyObject* wrap_owned(ModuleState* state, BufferView view, PyObject* owner, Strea
 /// Another view on the lease of `self`. Throws PythonError.
 PyObject* new_view(BufferObject* self, BufferView view);
 
-/// Keeps memory of Buffers of this type that are gone for the next ones, and drops what was kept of another. Null: keeps
-/// none from then on. The type has to live until then, or until it is forgotten.
+/// Keeps memory of Buffers of this type that are gone for the next ones, and drops what was kept of another. Null:
+/// keeps none from then on. The type has to live until then, or until it is forgotten.
 void keep_memory_of_buffers(PyTypeObject* type) noexcept;
 /// Drops what is kept of this type, which is about to go.
 void forget_memory_of_buffers(const PyTypeObject* type) noexcept;

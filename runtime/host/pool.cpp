@@ -52,10 +52,10 @@ struct Helper {
 
 using Helpers = std::vector<std::unique_ptr<Helper>>;
 
-// Lets the first `count` run on the CPUs of the caller but the one that it is on. Left to itself, the kernel of a virtual
-// machine of two CPUs woke them on the caller's after every pause of a millisecond: the caller waited for its own
-// helper, the other CPU slept, and two threads took as long as one. Returns how many CPUs there are for them, 0 if that
-// is unknown.
+// Lets the first `count` run on the CPUs of the caller but the one that it is on. Left to itself, the kernel of a
+// virtual machine of two CPUs woke them on the caller's after every pause of a millisecond: the caller waited for its
+// own helper, the other CPU slept, and two threads took as long as one. Returns how many CPUs there are for them, 0 if
+// that is unknown.
 int keep_off_this_cpu(Helpers& helpers, int count) noexcept {
   const int cpu = sched_getcpu();
   cpu_set_t others;
