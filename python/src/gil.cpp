@@ -10,24 +10,8 @@ namespace {
 std::atomic<bool> exit_began{false};
 thread_local bool exits_here = false;
 
-/// Its destructor is the first thing on the stack that pthread_exit meets.
-class StayIfUnwound {
- public:
-  StayIfUnwound() = default;
-  ~StayIfUnwound() {
-    if (!returned_) stay_for_ever();
-  }
-  StayIfUnwound(const StayIfUnwound&) = delete;
-  StayIfUnwound& operator=(const StayIfUnwound&) = delete;
-  void returned() noexcept { returned_ = true; }
-
- private:
-  bool returned_ = false;
-};
-
 }  // namespace
 
-// Not inlined: inside a noexcept caller the unwinder would find that frame's std::terminate in place of the destructor.
 [[gnu::noinline]] void restore_thread(PyThreadState* saved) {
   StayIfUnwound guard;
   PyEval_RestoreThread(saved);
@@ -39,6 +23,12 @@ class StayIfUnwound {
   const PyGILState_STATE state = PyGILState_Ensure();
   guard.returned();
   return state;
+}
+
+[[gnu::noinline]] void drop_reference(PyObject* object) {
+  StayIfUnwound guard;
+  Py_DECREF(object);
+  guard.returned();
 }
 
 void stay_for_ever() noexcept {

@@ -18,6 +18,26 @@ PyGILState_STATE ensure_gil();
 /// What a thread does that CPython is ending.
 [[noreturn]] void stay_for_ever() noexcept;
 
+/// In a frame that runs foreign code below others that are noexcept: where the end of the interpreter ends the thread
+/// in there, its destructor is the first thing that pthread_exit meets. The functions that have one are not inlined:
+/// inside of a noexcept caller the unwinder would find that frame's std::terminate instead.
+class StayIfUnwound {
+ public:
+  StayIfUnwound() = default;
+  ~StayIfUnwound() {
+    if (!returned_) stay_for_ever();
+  }
+  StayIfUnwound(const StayIfUnwound&) = delete;
+  StayIfUnwound& operator=(const StayIfUnwound&) = delete;
+  void returned() noexcept { returned_ = true; }
+
+ private:
+  bool returned_ = false;
+};
+
+/// Py_DECREF: the last one runs finalisers, which are foreign code.
+void drop_reference(PyObject* object);
+
 /// Called once by the thread that takes the interpreter down, and before a new one starts.
 void note_exiting_thread(bool exiting) noexcept;
 

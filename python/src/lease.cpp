@@ -22,29 +22,6 @@ namespace {
 // call, through our noexcept frames; Py_IsInitialized stays true for a while after that begins.
 std::atomic<bool> exiting{false};
 
-/// In a frame that runs foreign code below others that are noexcept: where the end of the interpreter ends the thread
-/// in there (gil.hpp), its destructor is the first thing that pthread_exit meets. The functions that have one are not
-/// inlined: inside of a noexcept caller the unwinder would find that frame's std::terminate instead.
-class StayIfUnwound {
- public:
-  StayIfUnwound() = default;
-  ~StayIfUnwound() {
-    if (!returned_) stay_for_ever();
-  }
-  StayIfUnwound(const StayIfUnwound&) = delete;
-  StayIfUnwound& operator=(const StayIfUnwound&) = delete;
-  void returned() noexcept { returned_ = true; }
-
- private:
-  bool returned_ = false;
-};
-
-[[gnu::noinline]] void drop_reference(PyObject* object) {
-  StayIfUnwound guard;
-  Py_DECREF(object);
-  guard.returned();
-}
-
 BufferObject* root_of(BufferObject* self) noexcept { return self->root != nullptr ? self->root : self; }
 
 /// Deleter of a shared Buffer: any thread, with or without the GIL.

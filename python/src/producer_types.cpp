@@ -78,7 +78,7 @@ bool has_numpys_device(PyObject* type, const ImportNames& names) {
   return theirs && theirs.get() == its.get();
 }
 
-/// True for torch.Tensor itself, whose attributes `__torch_function__` does not see.
+/// True for torch.Tensor itself, whose attributes `__torch_function__` does not see while no mode of torch is active.
 bool is_torchs_own(PyTypeObject* type) {
   const Ref torch = loaded_module("torch");
   if (!torch) return true;

@@ -1,9 +1,9 @@
 /// What imports want to know of a producer's type, asked once a type and remembered.
 ///
 /// Remembered weakly: a type goes when its last user goes. A class may change later. One that loses `__dlpack__` offers
-/// it no longer; one that gains the C exchange API's table, or loses it, is taken as it was seen first, as DLPack
-/// allows: the table stays valid for the life of the process, and is nothing but a quicker `__dlpack__`. What a type
-/// does not have is not remembered of the other protocols, whose attributes may be the instance's.
+/// it no longer; one that gains or loses the C exchange API's table, or gains methods of torch's or a `__dlpack__` of
+/// its own over its base's table, is taken as it was seen first: the table stays valid for the life of the process.
+/// What a type does not have is not remembered of the other protocols, whose attributes may be the instance's.
 #pragma once
 
 #include <Python.h>

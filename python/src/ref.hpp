@@ -26,7 +26,7 @@ class Ref {
   ~Ref() {
     if (object_ == nullptr) return;
     stay_if_ended();
-    Py_DECREF(object_);
+    drop_reference(object_);
   }
 
   PyObject* get() const noexcept { return object_; }

@@ -35,9 +35,18 @@ def test_daemon_threads_inside_of_copies_do_not_abort_the_exit(threads):
     assert (result.returncode, result.stderr) == (0, "")
 
 
-IMPORTS = """
+DAEMONS = """
     import sys, threading, time
+    import numpy as np
     import strideport as sp
+
+    class Slow:
+        def __del__(self):  # long enough to be ended in here
+            for _ in range(50):
+                pass
+
+    class Owner(bytearray, Slow):
+        pass
 
     class Producer:
         buffer = sp.Buffer(bytearray(8))
@@ -48,12 +57,25 @@ IMPORTS = """
         def __dlpack_device__(self):
             return (1, 0)
 
-    producer = Producer()
+    class Device(Slow):
+        def __index__(self):
+            return 1
+
+    class Answering(Producer):
+        def __dlpack_device__(self):
+            return (Device(), 0)
+
+    class Refusing(Producer):
+        def __init__(self):
+            self.__array_interface__ = np.arange(3).__array_interface__
+        def __dlpack__(self, **keywords):
+            raise BufferError(Slow())
+
     rounds = [0] * {threads}
 
     def work(thread):
         while True:
-            sp.asbuffer(producer)  # Python code below our C++ frames
+            sp.asbuffer({made})
             rounds[thread] += 1
 
     for thread in range({threads}):
@@ -68,45 +90,15 @@ IMPORTS = """
     sys.lingering = Lingering()
 """
 
-
-@pytest.mark.parametrize("threads", [1, 4])
-def test_daemon_threads_inside_of_a_producers_python_do_not_crash_the_exit(threads):
-    result = run_python(IMPORTS.format(threads=threads))
-    assert (result.returncode, result.stderr) == (0, "")
-
-
-FINALISERS = """
-    import sys, threading, time
-    import strideport as sp
-
-    class Owner(bytearray):
-        def __del__(self):
-            for _ in range(50):
-                pass
-
-    rounds = [0] * {threads}
-
-    def work(thread):
-        while True:
-            sp.asbuffer(Owner(8))  # whose end runs Python code, below frames of ours that let no exception out
-            rounds[thread] += 1
-
-    for thread in range({threads}):
-        threading.Thread(target=work, args=(thread,), daemon=True).start()
-    while min(rounds) < 100:
-        time.sleep(0)
-
-    class Lingering:
-        def __del__(self):
-            sum(i for i in range(6_000_000))
-
-    sys.lingering = Lingering()
-"""
+# What runs Python code below frames of ours that let no exception out: a producer's method, the end of an owner, of what
+# a producer answered, and of an error that another protocol made good.
+INSIDE = {"producer": "Producer()", "owner": "Owner(8)", "answer": "Answering()", "error": "Refusing()"}
 
 
 @pytest.mark.parametrize("threads", [1, 4])
-def test_daemon_threads_inside_of_an_owners_finaliser_do_not_abort_the_exit(threads):
-    result = run_python(FINALISERS.format(threads=threads))
+@pytest.mark.parametrize("inside", INSIDE)
+def test_daemon_threads_inside_of_foreign_code_do_not_abort_the_exit(inside, threads):
+    result = run_python(DAEMONS.format(threads=threads, made=INSIDE[inside]))
     assert (result.returncode, result.stderr) == (0, "")
 
 
