@@ -3,6 +3,8 @@
 // What a cache holds goes by strips: one micro-kernel after another consumes the source lines while they are in L1, and
 // tiles bound the number of pages in use. What is larger goes by staged tiles (transpose_tiles-inl.hpp).
 
+#include <type_traits>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "runtime/host/simd/transpose.cpp"
 #include "runtime/host/simd/highway.hpp"
@@ -14,6 +16,7 @@
 #include "runtime/host/simd/transpose_any-inl.hpp"
 #if HWY_TARGET != HWY_SCALAR
 #include "runtime/host/simd/transpose_micro-inl.hpp"
+#include "runtime/host/simd/transpose_rotated-inl.hpp"
 #include "runtime/host/simd/transpose_shifted-inl.hpp"
 #include "runtime/host/simd/transpose_tiles-inl.hpp"
 #endif
@@ -120,14 +123,35 @@ constexpr int64_t kLongRowBytes = 512;
 // From here on source and destination together do not fit in a second-level cache.
 constexpr int64_t kTiledBytes = int64_t{1} << 20;
 
+// Past the caches, of rows that do not begin lines.
+#if HWY_TARGET == HWY_AVX3_DL
+// Whether lines are laid together in registers: 8208 x 8208 bytes took 0.56 of the time, 16-bit words 0.54 and 2047 x
+// 2049 words 0.82.
 template <int S>
+constexpr bool kRotates = is_word(S);
+
+template <int S, class Places>
+using Shifted =
+    std::conditional_t<kRotates<S>, RotatedTiles<Wide<is_word(S) ? S : 4>, Places>, ShiftedTiles<S, Places>>;
+#else
+template <int S>
+constexpr bool kRotates = false;
+
+template <int S, class Places>
+using Shifted = ShiftedTiles<S, Places>;
+#endif
+
+// In a second stage what laying bytes and 16-bit words together costs is what whole lines gain (0.54 of memcpy for 8209
+// x 8209 bytes, 0.56 by strips).
+template <int S>
+constexpr bool kShifts = kRotates<S> || S >= 4 || !is_word(S);
+
+template <int S, class Places = Even>
 void transpose_shifted(std::byte* dst, const std::byte* src, const Block& b) {
-  ShiftedTiles<S>(dst, src, b).run();
-  hwy::FlushStream();
+  Shifted<S, Places>(dst, src, b).run();
+  hwy::FlushStream();  // another thread may be told that the copy is done
 }
 
-// Laying bytes and 16-bit words together in the second stage of shifted tiles costs what whole lines gain (0.54 of
-// memcpy for 8209 x 8209 bytes, 0.56 by strips).
 template <int S>
 void transpose_dense(std::byte* dst, const std::byte* src, const Block& b) {
   using M = Wide<S>;
@@ -147,8 +171,8 @@ void transpose_dense(std::byte* dst, const std::byte* src, const Block& b) {
     } else {
       Tiles<M, true>(dst, src, b).run();
     }
-    hwy::FlushStream();  // another thread may be told that the copy is done
-  } else if (b.streams && long_rows && S >= 4) {
+    hwy::FlushStream();
+  } else if (b.streams && long_rows && kShifts<S>) {
     transpose_shifted<S>(dst, src, b);
   } else if (whole_lines && b.rows * b.columns * S >= kTiledBytes) {
     Tiles<M, false>(dst, src, b).run();
@@ -169,9 +193,8 @@ void transpose_listed(std::byte* dst, const std::byte* src, const Block& b) {
   } else if (b.streams && at_items && b.dst_row % kLineBytes == 0) {
     Tiles<M, true, Listed>(dst, src, b).run();
     hwy::FlushStream();
-  } else if (b.streams && S >= 4 && b.columns * S >= kLongRowBytes) {
-    ShiftedTiles<S, Listed>(dst, src, b).run();
-    hwy::FlushStream();
+  } else if (b.streams && kShifts<S> && b.columns * S >= kLongRowBytes) {
+    transpose_shifted<S, Listed>(dst, src, b);
   } else {
     Tiles<M, false, Listed>(dst, src, b).run();
   }

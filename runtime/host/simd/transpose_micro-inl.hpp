@@ -156,6 +156,27 @@ HWY_INLINE void copy_run(std::byte* dst, const std::byte* src, int64_t bytes) {
   }
 }
 
+// sizeof(T) to 2 * sizeof(T) bytes.
+template <class T>
+HWY_INLINE void copy_ends(std::byte* dst, const std::byte* src, int64_t bytes) {
+  constexpr auto kSize = static_cast<int64_t>(sizeof(T));
+  T first;
+  T last;
+  __builtin_memcpy(&first, src, sizeof(T));
+  __builtin_memcpy(&last, src + bytes - kSize, sizeof(T));
+  __builtin_memcpy(dst, &first, sizeof(T));
+  __builtin_memcpy(dst + bytes - kSize, &last, sizeof(T));
+}
+
+// 1 byte or more.
+HWY_INLINE void copy_part(std::byte* dst, const std::byte* src, int64_t bytes) {
+  if (bytes >= 16) return copy_run<false>(dst, src, bytes);
+  if (bytes >= 8) return copy_ends<uint64_t>(dst, src, bytes);
+  if (bytes >= 4) return copy_ends<uint32_t>(dst, src, bytes);
+  if (bytes >= 2) return copy_ends<uint16_t>(dst, src, bytes);
+  *dst = *src;
+}
+
 // Line by line past the caches; `dst` begins a line, src may lie anywhere.
 HWY_INLINE void stream_lines(std::byte* dst, const std::byte* src, int64_t bytes) {
   const hn::ScalableTag<uint8_t> d;
