@@ -1,9 +1,9 @@
 // Transposes: blocks whose source is dense along the rows.
 //
 // What a cache holds goes by strips: one micro-kernel after another consumes the source lines while they are in L1, and
-// tiles bound the number of pages in use. What is larger goes by staged tiles (transpose_tiles-inl.hpp).
-
-#include <type_traits>
+// tiles bound the number of pages in use. What is larger goes by staged tiles (transpose_tiles-inl.hpp); where rows do
+// not begin lines, these lay together what meets in one, in registers (transpose_rotated-inl.hpp) or, with no
+// permutations of bytes, in a second stage (transpose_shifted-inl.hpp).
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "runtime/host/simd/transpose.cpp"
@@ -16,6 +16,7 @@
 #include "runtime/host/simd/transpose_any-inl.hpp"
 #if HWY_TARGET != HWY_SCALAR
 #include "runtime/host/simd/transpose_micro-inl.hpp"
+#include "runtime/host/simd/transpose_packed-inl.hpp"
 #include "runtime/host/simd/transpose_rotated-inl.hpp"
 #include "runtime/host/simd/transpose_shifted-inl.hpp"
 #include "runtime/host/simd/transpose_tiles-inl.hpp"
@@ -123,32 +124,35 @@ constexpr int64_t kLongRowBytes = 512;
 // From here on source and destination together do not fit in a second-level cache.
 constexpr int64_t kTiledBytes = int64_t{1} << 20;
 
-// Past the caches, of rows that do not begin lines.
+// Past the caches, of rows that do not begin lines or of items that are no words. In registers 8208 x 8208 bytes took
+// 0.56 of the time, 16-bit words 0.54, 2047 x 2049 words 0.82, items of 12 and 3 bytes in cache 0.68 and 0.27. In a
+// second stage what laying bytes and 16-bit words together costs is what whole lines gain (0.54 of memcpy for 8209 x
+// 8209 bytes, 0.56 by strips).
 #if HWY_TARGET == HWY_AVX3_DL
-// Whether lines are laid together in registers: 8208 x 8208 bytes took 0.56 of the time, 16-bit words 0.54 and 2047 x
-// 2049 words 0.82.
 template <int S>
-constexpr bool kRotates = is_word(S);
+constexpr bool kShifts = true;
 
+template <int S, class Places, bool Word = is_word(S)>
+struct Shifted {
+  using Tiles = RotatedTiles<WordLines<S>, Places>;
+};
 template <int S, class Places>
-using Shifted =
-    std::conditional_t<kRotates<S>, RotatedTiles<Wide<is_word(S) ? S : 4>, Places>, ShiftedTiles<S, Places>>;
+struct Shifted<S, Places, false> {
+  using Tiles = RotatedTiles<OddLines<S>, Places>;
+};
 #else
 template <int S>
-constexpr bool kRotates = false;
+constexpr bool kShifts = S >= 4 || !is_word(S);
 
 template <int S, class Places>
-using Shifted = ShiftedTiles<S, Places>;
+struct Shifted {
+  using Tiles = ShiftedTiles<S, Places>;
+};
 #endif
-
-// In a second stage what laying bytes and 16-bit words together costs is what whole lines gain (0.54 of memcpy for 8209
-// x 8209 bytes, 0.56 by strips).
-template <int S>
-constexpr bool kShifts = kRotates<S> || S >= 4 || !is_word(S);
 
 template <int S, class Places = Even>
 void transpose_shifted(std::byte* dst, const std::byte* src, const Block& b) {
-  Shifted<S, Places>(dst, src, b).run();
+  typename Shifted<S, Places>::Tiles(dst, src, b).run();
   hwy::FlushStream();  // another thread may be told that the copy is done
 }
 

@@ -17,16 +17,13 @@ HWY_INLINE __mmask64 first_bytes(int64_t count) {
   return count == kLineBytes ? ~__mmask64{0} : (__mmask64{1} << static_cast<unsigned>(count)) - 1;
 }
 
-// Micro-kernels of M, whose vectors are a line. Rows are longer than a tile.
+// Lines as M has them (transpose_packed-inl.hpp). Rows are longer than a tile.
 template <class M, class Places = Even>
 class RotatedTiles {
-  static_assert(M::kBytes == kLineBytes);
-
  public:
-  static constexpr int kReadBytes = 256;                                // of a source column
-  static constexpr int kWriteBytes = M::kItem <= 2 ? kLineBytes : 128;  // of a destination row
+  static constexpr int kReadBytes = M::kReadBytes;  // of a source column
   static constexpr int kTileRows = kReadBytes / M::kItem;
-  static constexpr int kTileColumns = kWriteBytes / M::kItem;
+  static constexpr int kTileColumns = M::kColumns;
   static_assert(2 * kTileColumns <= kListedBeyond && kTileRows <= kListedBeyond);
 
   RotatedTiles(std::byte* dst, const std::byte* src, const Block& b) : dst_(dst), src_(src), b_(b), places_(b) {}
@@ -92,10 +89,9 @@ class RotatedTiles {
   template <Part Where>
   HWY_INLINE void rows_out(int64_t column, int64_t row, const std::byte* staged, int count, int64_t bytes,
                            std::byte* kept) {
-    constexpr int kVectors = kWriteBytes / kLineBytes;
     const hn::ScalableTag<uint8_t> bytes_tag;
-    typename M::V v[kVectors][M::kRows];
-    for (int i = 0; i < kVectors; ++i) M::load_turned(v[i], staged + i * M::kColumns * kReadBytes, kReadBytes);
+    __m512i lines[M::kVectors][M::kRows];
+    M::load(lines, staged, kReadBytes);
     for (int r = 0; r < M::kRows; ++r) {
       if (r == count) break;
       std::byte* const to = dst_ + places_.row(row + r) + column * M::kItem;
@@ -105,8 +101,8 @@ class RotatedTiles {
       const __mmask64 before = first_bytes(past);
       std::byte* line = to - past;
       __m512i rest = _mm512_load_si512(kept + r * kLineBytes);
-      for (int i = 0; i < kVectors; ++i, line += kLineBytes) {
-        const __m512i turned = _mm512_permutexvar_epi8(turn, v[i][r].raw);
+      for (int i = 0; i < M::kVectors; ++i, line += kLineBytes) {
+        const __m512i turned = _mm512_permutexvar_epi8(turn, lines[i][r]);
         const int64_t left = bytes - i * kLineBytes;
         if (Where == Part::last && left <= kLineBytes) {
           const int64_t end = past + left;
@@ -130,7 +126,7 @@ class RotatedTiles {
   const std::byte* src_;
   const Block b_;
   const Places places_;
-  alignas(kLineBytes) std::byte stage_[kReadBytes * kTileColumns];
+  alignas(kLineBytes) std::byte stage_[kReadBytes * kTileColumns + 16];
   alignas(kLineBytes) std::byte kept_[kLineBytes * kBandRows];
 };
 
