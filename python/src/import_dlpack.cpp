@@ -19,16 +19,25 @@
 namespace strideport::python {
 namespace {
 
+/// Not inlined, for the sake of the guard.
+template <class Tensor>
+[[gnu::noinline]] void call_deleter(Tensor* tensor) {
+  if (tensor->deleter == nullptr) return;
+  StayIfUnwound guard;
+  tensor->deleter(tensor);
+  guard.returned();
+}
+
 /// Takes the tensor out of a capsule of this kind; null where it is of another. Between the look and the renaming no
 /// foreign code runs, so of two importers one finds a used capsule.
 template <class Tensor>
-std::unique_ptr<Tensor, DLPackDeleter> claim(PyObject* capsule) {
+std::unique_ptr<Tensor, ForeignDeleter> claim(PyObject* capsule) {
   const Exclusive only(capsule);
   using Name = CapsuleName<Tensor>;
   if (PyCapsule_IsValid(capsule, Name::kFresh) == 0) return nullptr;
   auto* tensor = static_cast<Tensor*>(PyCapsule_GetPointer(capsule, Name::kFresh));
   if (PyCapsule_SetName(capsule, Name::kUsed) != 0) throw PythonError{};
-  return std::unique_ptr<Tensor, DLPackDeleter>(tensor);
+  return std::unique_ptr<Tensor, ForeignDeleter>(tensor);
 }
 
 [[noreturn]] void raise_wrong_capsule(PyObject* capsule) {
@@ -49,36 +58,50 @@ bool says_copied(const DLManagedTensorVersioned& tensor) noexcept {
   return tensor.version.major == kDLPackMajor && (tensor.flags & DLPACK_FLAG_BITMASK_IS_COPIED) != 0;
 }
 
-/// Memory of the host goes straight into the root. For that of a device a driver, which it may initialise, is asked for
-/// the address.
+/// A driver, which this may initialise, is asked for the address.
 template <class Tensor>
-Ref to_root(ModuleState* state, Tensor tensor, DeviceType type, StreamRef stream, PyObject* producer) {
-  if (type != DeviceType::cpu) {
-    std::optional<GilRelease> initialising;
-    if (has_stream(type)) initialising.emplace();
-    Buffer buffer = import_dlpack(std::move(tensor), stream);
-    initialising.reset();
-    return Ref::steal(wrap(state, std::move(buffer), producer));
+Ref to_device_root(ModuleState* state, Tensor tensor, DeviceType type, StreamRef stream, PyObject* producer) {
+  std::optional<GilRelease> initialising;
+  if (has_stream(type)) initialising.emplace();
+  BufferView view = view_dlpack(*tensor);
+  Buffer buffer(std::move(view), std::shared_ptr<void>(std::move(tensor)), stream);
+  initialising.reset();
+  try {
+    return Ref::steal(wrap(state, buffer, producer));
+  } catch (const PythonError&) {
+    const SavedError error;
+    buffer = Buffer();  // as in give_up
+    throw;
   }
-  Draft draft(state);
-  draft.make_view([&] { return view_dlpack(*tensor); });
-  draft->lease.owner = std::shared_ptr<void>(std::move(tensor));
-  draft->lease.obj = Py_XNewRef(producer);
-  return Ref::steal(draft.finish());
 }
 
-Ref to_root(ModuleState* state, DLPackLegacyTensor tensor, PyObject* producer) {
+/// Memory of the host goes straight into the root.
+template <class Tensor>
+Ref to_root(ModuleState* state, Tensor tensor, DeviceType type, StreamRef stream, PyObject* producer) {
+  if (type != DeviceType::cpu) return to_device_root(state, std::move(tensor), type, stream, producer);
+  try {
+    Draft draft(state);
+    draft.make_view([&] { return view_dlpack(*tensor); });
+    draft->lease.owner = std::shared_ptr<void>(std::move(tensor));
+    draft->lease.obj = Py_XNewRef(producer);
+    return Ref::steal(draft.finish());
+  } catch (const PythonError&) {
+    give_up(std::move(tensor));
+  }
+}
+
+Ref to_root(ModuleState* state, ForeignLegacyTensor tensor, PyObject* producer) {
   const auto type = static_cast<DeviceType>(tensor->dl_tensor.device.device_type);
   return to_root(state, std::move(tensor), type, has_stream(type) ? kAgreedStream : StreamRef::host(), producer);
 }
 
 /// `producer` may be null.
 Imported import_capsule(ModuleState* state, PyObject* capsule, PyObject* producer) {
-  if (DLPackTensor tensor = claim<DLManagedTensorVersioned>(capsule)) {
+  if (ForeignTensor tensor = claim<DLManagedTensorVersioned>(capsule)) {
     const StreamRef stream = has_stream(type_of(*tensor)) ? kAgreedStream : StreamRef::host();
     return adopt(state, std::move(tensor), stream, producer);
   }
-  if (DLPackLegacyTensor tensor = claim<DLManagedTensor>(capsule)) return {to_root(state, std::move(tensor), producer)};
+  if (ForeignLegacyTensor tensor = claim<DLManagedTensor>(capsule)) return {to_root(state, std::move(tensor), producer)};
   raise_wrong_capsule(capsule);
 }
 
@@ -182,12 +205,15 @@ bool has_method(const ImportNames& names, PyObject* object) {
 
 }  // namespace
 
+void ForeignDeleter::operator()(DLManagedTensorVersioned* tensor) const noexcept { call_deleter(tensor); }
+void ForeignDeleter::operator()(DLManagedTensor* tensor) const noexcept { call_deleter(tensor); }
+
 DeviceType type_of(const DLManagedTensorVersioned& tensor) noexcept {
   if (tensor.version.major != kDLPackMajor) return DeviceType::cpu;
   return static_cast<DeviceType>(tensor.dl_tensor.device.device_type);
 }
 
-Imported adopt(ModuleState* state, DLPackTensor tensor, StreamRef stream, PyObject* producer) {
+Imported adopt(ModuleState* state, ForeignTensor tensor, StreamRef stream, PyObject* producer) {
   const bool is_copied = says_copied(*tensor);
   const DeviceType type = type_of(*tensor);
   return {to_root(state, std::move(tensor), type, stream, producer), is_copied};

@@ -3,12 +3,12 @@
 
 #include <Python.h>
 
+#include <memory>
 #include <optional>
 
+#include "errors.hpp"
 #include "object.hpp"
 #include "ref.hpp"
-
-struct DLManagedTensorVersioned;
 
 namespace strideport::python {
 
@@ -21,6 +21,26 @@ struct DLPackRequest {
   PyObject* dl_device = nullptr;
   PyObject* copy = nullptr;
 };
+
+/// Calls the deleter of a tensor that was taken over, from any thread: foreign code, in which the end of the interpreter
+/// may end the thread, with noexcept frames of ours above.
+struct ForeignDeleter {
+  void operator()(DLManagedTensorVersioned* tensor) const noexcept;
+  void operator()(DLManagedTensor* tensor) const noexcept;
+};
+using ForeignTensor = std::unique_ptr<DLManagedTensorVersioned, ForeignDeleter>;
+using ForeignLegacyTensor = std::unique_ptr<DLManagedTensor, ForeignDeleter>;
+
+/// Lets the tensor go and throws PythonError for the error that is set, which is about the tensor and which its deleter
+/// must not see.
+template <class Tensor>
+[[noreturn]] void give_up(Tensor tensor) {
+  {
+    const SavedError error;
+    tensor.reset();
+  }
+  throw PythonError{};
+}
 
 struct Imported {
   Ref root;
@@ -35,7 +55,7 @@ std::optional<Imported> import_from(ModuleState* state, PyObject* object, const 
 
 /// A root over the tensor, which is let go with it, or at once where this throws: PythonError and what
 /// `strideport::import_dlpack` throws. `producer` (borrowed, may be null) is what `.obj` shows.
-Imported adopt(ModuleState* state, DLPackTensor tensor, StreamRef stream, PyObject* producer);
+Imported adopt(ModuleState* state, ForeignTensor tensor, StreamRef stream, PyObject* producer);
 
 /// A producer's word on where its memory is; nothing where it has none. Throws PythonError.
 std::optional<Device> device_of(const ImportNames& names, PyObject* producer);

@@ -23,16 +23,7 @@
 namespace strideport::python {
 namespace {
 
-/// The error that is set is about the tensor, whose deleter must not see it.
-[[noreturn]] void give_up(DLPackTensor tensor) {
-  {
-    const SavedError error;
-    tensor.reset();
-  }
-  throw PythonError{};
-}
-
-DLPackTensor tensor_from(const DLPackExchangeAPI& table, PyObject* object) {
+ForeignTensor tensor_from(const DLPackExchangeAPI& table, PyObject* object) {
   DLManagedTensorVersioned* given = nullptr;
   const int status = table.managed_tensor_from_py_object_no_sync(object, &given);
   if (status != 0) {  // what `given` is now means nothing
@@ -40,7 +31,7 @@ DLPackTensor tensor_from(const DLPackExchangeAPI& table, PyObject* object) {
     raise(PyExc_BufferError, "the C exchange API of '%.200s' failed with status %d and gave no reason",
           type_name(object).c_str(), status);
   }
-  DLPackTensor tensor(given);
+  ForeignTensor tensor(given);
   if (PyErr_Occurred() != nullptr) give_up(std::move(tensor));
   if (!tensor) raise(PyExc_BufferError, "the C exchange API of '%.200s' gave no tensor", type_name(object).c_str());
   return tensor;
@@ -80,7 +71,7 @@ Imported import_tensor(ModuleState* state, const ProducerType& type, PyObject* o
   const ImportNames& names = state->producers->names;
   check_gradient(type, names, object);
   check_sign(type, names, object);
-  DLPackTensor tensor = tensor_from(*type.table, object);
+  ForeignTensor tensor = tensor_from(*type.table, object);
   const DeviceType device = type_of(*tensor);
   StreamRef stream = StreamRef::host();
   if (type.may_be_conj || has_stream(device)) {
