@@ -10,7 +10,7 @@ class BufferMaker {
   /// Of `view()`, a BufferView, and then `owner()`. Throws what they throw, and what Buffer does.
   template <class View, class Owner>
   static Buffer make(View&& view, Owner&& owner, StreamRef stream) {
-    return Buffer(view, owner, stream);
+    return Buffer(Buffer::InPlace{}, view, owner, stream);
   }
 };
 

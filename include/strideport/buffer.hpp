@@ -76,8 +76,10 @@ class Buffer : public ViewOperations<Buffer> {
  private:
   friend class BufferMaker;
   // Of two functions' results, the view first. It is made where it stays: to move one costs as much as to check it.
+  struct InPlace {};
   template <class MakeView, class MakeOwner>
-  Buffer(MakeView& view, MakeOwner& owner, StreamRef stream) : view_(view()), owner_(owner()), stream_(stream) {
+  Buffer(InPlace, MakeView& view, MakeOwner& owner, StreamRef stream)
+      : view_(view()), owner_(owner()), stream_(stream) {
     if (view_.device().has_driver()) track();
   }
   Buffer(BufferView&& view, const Buffer& like) noexcept
