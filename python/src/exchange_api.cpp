@@ -131,9 +131,9 @@ int current_stream(DLDeviceType device_type, int32_t, void** out) noexcept {
     *out = stream ? reinterpret_cast<void*>(stream->handle()) : nullptr;
     return 0;
   }
-  const PyGILState_STATE gil = ensure_gil();
+  const GilState gil = ensure_gil();
   PyErr_Format(PyExc_BufferError, "DLPack device type %d: Strideport does not reach it", static_cast<int>(device_type));
-  PyGILState_Release(gil);
+  release_gil(gil);
   return -1;
 }
 

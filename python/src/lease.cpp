@@ -27,25 +27,25 @@ BufferObject* root_of(BufferObject* self) noexcept { return self->root != nullpt
 /// Deleter of a shared Buffer: any thread, with or without the GIL.
 void drop_shared(void* pointer) noexcept {
   if (exiting.load(std::memory_order_acquire) || Py_IsInitialized() == 0) return;  // leak: there is nobody to tell
-  const PyGILState_STATE gil = ensure_gil();
+  const GilState gil = ensure_gil();
   {
     const SavedError error;
     auto* root = static_cast<BufferObject*>(pointer);
     drop_user(root->lease);
     Py_DECREF(as_object(root));
   }
-  PyGILState_Release(gil);
+  release_gil(gil);
 }
 
 /// Deleter of memory that a Python object owns: the same, and from the threads that wait for devices, too.
 void drop_object(void* pointer) noexcept {
   if (exiting.load(std::memory_order_acquire) || Py_IsInitialized() == 0) return;
-  const PyGILState_STATE gil = ensure_gil();
+  const GilState gil = ensure_gil();
   {
     const SavedError error;
     drop_reference(static_cast<PyObject*>(pointer));
   }
-  PyGILState_Release(gil);
+  release_gil(gil);
 }
 
 PyObject* note_exit(PyObject*, PyObject*) noexcept {
