@@ -101,7 +101,9 @@ Imported import_capsule(ModuleState* state, PyObject* capsule, PyObject* produce
     const StreamRef stream = has_stream(type_of(*tensor)) ? kAgreedStream : StreamRef::host();
     return adopt(state, std::move(tensor), stream, producer);
   }
-  if (ForeignLegacyTensor tensor = claim<DLManagedTensor>(capsule)) return {to_root(state, std::move(tensor), producer)};
+  if (ForeignLegacyTensor tensor = claim<DLManagedTensor>(capsule)) {
+    return {to_root(state, std::move(tensor), producer)};
+  }
   raise_wrong_capsule(capsule);
 }
 
@@ -184,18 +186,64 @@ Ref ask_for_capsule(const ImportNames& names, PyObject* producer, const DLPackRe
   return Ref::steal(checked(call_method(names.dlpack.get(), &producer, 1, nullptr)));
 }
 
-/// What `__dlpack__` gives.
+/// Lets the capsule go, whose destructor must not see the error that is set, and throws PythonError for that.
+[[noreturn]] void give_up_capsule(Ref capsule) {
+  {
+    const SavedError error;
+    capsule = Ref();
+  }
+  throw PythonError{};
+}
+
+/// Where the producer's memory is. Of objects that it refuses a producer may be unable to say it (torch asks sparse
+/// tensors for a storage): then the error is in `failure`, and `__dlpack__` has the words.
+std::optional<Device> device_or_failure(const ImportNames& names, PyObject* object, Ref& failure) {
+  try {
+    return device_of(names, object);
+  } catch (const PythonError&) {
+    if (!is_plain_failure()) throw;
+    failure = take_error();
+    return std::nullopt;
+  }
+}
+
+/// What `__dlpack__` gives. It is asked before torch's bits are, since it may refuse what has none.
 Imported import_from_method(ModuleState* state, const ProducerType& type, PyObject* object, DLPackRequest request,
                             std::optional<Device> target) {
   const ImportNames& names = state->producers->names;
-  const std::optional<Device> device = type.is_host_only ? Device{} : device_of(names, object);
+  Ref failure;
+  const std::optional<Device> device = type.is_host_only ? Device{} : device_or_failure(names, object, failure);
   check_device(object, device, request);
   if (target || device) request.with_stream = has_stream(target ? target->type : device->type);
-  check_sign(type, names, object);
-  const Ref capsule = ask_for_capsule(names, object, request);
+  Ref capsule = ask_for_capsule(names, object, request);
+  if (failure) {  // memory of a device would not be ready
+    capsule = Ref();
+    set_error(failure);
+    throw PythonError{};
+  }
+  try {
+    check_sign(type, object);
+    check_conjugate(type, object);
+  } catch (const PythonError&) {
+    give_up_capsule(std::move(capsule));
+  }
   if (PyCapsule_CheckExact(capsule.get())) return import_capsule(state, capsule.get(), object);
   raise(PyExc_TypeError, "__dlpack__() of '%.200s' returned '%.200s', not a capsule", type_name(object).c_str(),
         type_name(capsule.get()).c_str());
+}
+
+/// Throws PythonError for the error that is set; what the table said before, where it was asked, is its context.
+[[noreturn]] void raise_after(Ref refusal) {
+  if (refusal && PyErr_Occurred() != nullptr) {
+    const Ref error = take_error();
+    const Ref context = Ref::steal(PyException_GetContext(error.get()));
+    const Ref handled = Ref::steal(PyException_GetContext(refusal.get()));  // by the caller, as both came up
+    if (error.get() != refusal.get() && (!context || context.get() == handled.get())) {
+      PyException_SetContext(error.get(), refusal.release());
+    }
+    set_error(error);
+  }
+  throw PythonError{};
 }
 
 /// A class is no producer by what is meant for its instances.
@@ -241,20 +289,25 @@ std::optional<Imported> import_from(ModuleState* state, PyObject* object, const 
   if (PyCapsule_CheckExact(object)) return import_capsule(state, object, nullptr);
   const ImportNames& names = state->producers->names;
   const ProducerType type = state->producers->of(Py_TYPE(object));
+  Ref refusal;
   if (type.table != nullptr && request.dl_device == nullptr && request.copy == nullptr) {
-    if (std::optional<Imported> imported = import_through_table(state, type, object)) return imported;
+    if (std::optional<Imported> imported = import_through_table(state, type, object, refusal)) return imported;
   }
   if (!type.has_dlpack && !has_method(names, object)) return std::nullopt;
   try {
     return import_from_method(state, type, object, request, target);
   } catch (const PythonError&) {
-    if (!type.has_dlpack || !PyErr_ExceptionMatches(PyExc_AttributeError)) throw;
-    const Ref error = take_error();
-    state->producers->forget(Py_TYPE(object));  // the class may have lost its __dlpack__
-    if (!has_method(names, object)) return std::nullopt;
-    set_error(error);
-    throw;
+    if (type.has_dlpack && PyErr_ExceptionMatches(PyExc_AttributeError)) {
+      const Ref error = take_error();
+      state->producers->forget(Py_TYPE(object));  // the class may have lost its __dlpack__
+      if (!has_method(names, object)) return std::nullopt;
+      set_error(error);
+    }
+  } catch (const std::exception&) {
+    if (!refusal) throw;
+    set_error_from_exception();
   }
+  raise_after(std::move(refusal));
 }
 
 PyObject* import_dlpack_object(ModuleState* state, PyObject* object, Writable writable) {

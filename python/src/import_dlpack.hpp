@@ -22,8 +22,8 @@ struct DLPackRequest {
   PyObject* copy = nullptr;
 };
 
-/// Calls the deleter of a tensor that was taken over, from any thread: foreign code, in which the end of the interpreter
-/// may end the thread, with noexcept frames of ours above.
+/// Calls the deleter of a tensor that was taken over, from any thread. It is foreign code, in which the end of the
+/// interpreter may end the thread, with noexcept frames of ours above.
 struct ForeignDeleter {
   void operator()(DLManagedTensorVersioned* tensor) const noexcept;
   void operator()(DLManagedTensor* tensor) const noexcept;
@@ -73,12 +73,15 @@ DeviceType type_of(const DLManagedTensorVersioned& tensor) noexcept;
 
 // import_exchange.cpp -----------------------------------------------------------------------------------------
 
-/// Through the table of the object's type; nothing where `__dlpack__` has to be asked: the table fails, or the object
-/// is one of torch's that `__dlpack__` refuses. Where the type has no `__dlpack__` that is an error instead.
-std::optional<Imported> import_through_table(ModuleState* state, const ProducerType& type, PyObject* object);
+/// Through the table of the object's type; nothing, and the error in `refusal`, where `__dlpack__` has to be asked: the
+/// table fails, or the object is one of torch's that `__dlpack__` refuses. Where the type has no `__dlpack__` the error
+/// is thrown instead.
+std::optional<Imported> import_through_table(ModuleState* state, const ProducerType& type, PyObject* object,
+                                             Ref& refusal);
 
-/// torch may keep the sign of a tensor beside its memory, as it may conjugation; its `__dlpack__` refuses the one and
-/// hands out memory without the other. Throws PythonError (BufferError) for such a tensor.
-void check_sign(const ProducerType& type, const ImportNames& names, PyObject* object);
+/// torch may keep the sign and the conjugation of a tensor beside its memory; its table gives out the memory of both,
+/// and its `__dlpack__` that without the sign. Each throws PythonError (BufferError) for such a tensor.
+void check_sign(const ProducerType& type, PyObject* object);
+void check_conjugate(const ProducerType& type, PyObject* object);
 
 }  // namespace strideport::python
