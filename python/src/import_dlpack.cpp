@@ -75,6 +75,17 @@ Ref to_device_root(ModuleState* state, Tensor tensor, DeviceType type, StreamRef
   }
 }
 
+/// Where the GIL keeps others out the lease alone has the tensor, until `share` is called.
+template <class Tensor>
+void own(Lease& lease, std::unique_ptr<Tensor, ForeignDeleter> tensor) {
+  if constexpr (kHasGil) {
+    lease.sole.owner = tensor.release();
+    lease.sole.let_go = [](void* owner) noexcept { ForeignDeleter()(static_cast<Tensor*>(owner)); };
+  } else {
+    lease.owner = std::shared_ptr<void>(std::move(tensor));
+  }
+}
+
 /// Memory of the host goes straight into the root.
 template <class Tensor>
 Ref to_root(ModuleState* state, Tensor tensor, DeviceType type, StreamRef stream, PyObject* producer) {
@@ -82,7 +93,7 @@ Ref to_root(ModuleState* state, Tensor tensor, DeviceType type, StreamRef stream
   try {
     Draft draft(state);
     draft.make_view([&] { return view_dlpack(*tensor); });
-    draft->lease.owner = std::shared_ptr<void>(std::move(tensor));
+    own(draft->lease, std::move(tensor));
     draft->lease.obj = Py_XNewRef(producer);
     return Ref::steal(draft.finish());
   } catch (const PythonError&) {
