@@ -9,7 +9,7 @@ constinit thread_local SpareList tensor_spares STRIDEPORT_NEAR_TLS{};
 
 namespace {
 
-/// Whether this thread has yet to keep its first block, keeps some, or ends: owners that go later than that free theirs.
+/// Whether this thread has yet to keep its first block, keeps some, or ends: owners that go later free theirs.
 enum class Phase : uint8_t { before, keeping, ended };
 constinit thread_local Phase phase STRIDEPORT_NEAR_TLS = Phase::before;
 

@@ -1,8 +1,8 @@
 /// Small blocks of memory that were freed, kept for the next ones of the same thread: what an exchange allocates lives
 /// for a microsecond, and the allocator's two calls cost more than the rest of it.
 ///
-/// A block goes to the list of the thread that frees it, whichever took it: lists are never shared, so nothing is locked.
-/// A thread keeps 4 KB of each size at most, and none once it ends. A library built with AddressSanitizer keeps
+/// A block goes to the list of the thread that frees it, whichever took it: lists are never shared, and nothing is
+/// locked. A thread keeps 4 KB of each size at most, and none once it ends. A library built with AddressSanitizer keeps
 /// none: only memory that is gone is watched.
 #pragma once
 
