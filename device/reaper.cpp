@@ -34,12 +34,14 @@ bool all_reached(std::vector<Completion>& pending) noexcept {
   return pending.empty();
 }
 
-// Signals are for the program's own threads.
+// Signals are for the program's own threads. Not so a thread's own faults: blocked, they would end the process past
+// whatever handles them, without a word, and owners that go here are foreign code.
 class SignalsBlocked {
  public:
   SignalsBlocked() noexcept {
     sigset_t all;
     sigfillset(&all);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) sigdelset(&all, fault);
     pthread_sigmask(SIG_SETMASK, &all, &before_);
   }
   ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }

@@ -101,12 +101,7 @@ void dense_strides(const BufferView& like, Order order, std::span<int64_t> strid
 
 Buffer Buffer::rebind(BufferView view) const {
   if (readonly() && !view.readonly()) view = strideport::toreadonly(view);
-  Buffer other;
-  other.view_ = std::move(view);
-  other.owner_ = owner_;
-  other.use_ = use_;
-  other.stream_ = stream_;
-  return other;
+  return Buffer(std::move(view), *this);
 }
 
 void Buffer::track() {

@@ -12,7 +12,10 @@
 #include <string>
 #include <utility>
 
+#include "runtime/buffer_maker.hpp"
 #include "runtime/checked.hpp"
+#include "runtime/spare_blocks.hpp"
+#include "runtime/view_builder.hpp"
 #include "strideport/dlpack.hpp"
 #include "strideport/error.hpp"
 #include "strideport/locate.hpp"
@@ -210,7 +213,7 @@ class NativeFormats {
  public:
   static const Format* find(DLDataType type) noexcept {
     static const NativeFormats all;
-    const bool single = type.lanes == 1 && type.code < kCodes && type.bits >= 8 && std::has_single_bit(type.bits);
+    const bool single = type.lanes == 1 && type.code < kCodes && type.bits >= 8 && (type.bits & (type.bits - 1)) == 0;
     const Format* format = single ? &all.formats_[type.code][std::countr_zero(type.bits) - 3] : nullptr;
     return format != nullptr && *format ? format : nullptr;
   }
@@ -228,45 +231,55 @@ class NativeFormats {
   Format formats_[kCodes][kWidths];
 };
 
-constexpr int32_t kFewDimensions = 8;
+constexpr size_t kFewDimensions = ViewBuilder::kInline;
 
-/// What nearly every tensor is: numbers of the host, few dimensions, strides that can be said in bytes. False for
-/// others, and for what is malformed in a way that is seen at once.
-bool is_ordinary(const DLTensor& tensor, int64_t (&strides)[kFewDimensions], ViewSpec& spec) {
-  const Format* const format = NativeFormats::find(tensor.dtype);
-  if (tensor.device.device_type != kDLCPU || format == nullptr || tensor.data == nullptr) return false;
-  if (tensor.ndim < 0 || tensor.ndim > kFewDimensions || (tensor.ndim > 0 && tensor.shape == nullptr)) return false;
-  const auto ndim = static_cast<size_t>(tensor.ndim);
+/// What nearly every tensor is: numbers of the host, few dimensions, at least one element.
+struct Ordinary {
+  const Format* format;
+  void* buf;
+  int64_t len;
+  int64_t strides[kFewDimensions];  // bytes; left uninitialised past ndim
+};
+
+/// False for other tensors, and for what is malformed: `describe_with_checks` has the words.
+bool is_ordinary(const DLTensor& tensor, Ordinary& known) noexcept {
+  known.format = NativeFormats::find(tensor.dtype);
+  const auto ndim = static_cast<size_t>(tensor.ndim);  // a negative one is past any limit
+  if (tensor.device.device_type != kDLCPU || known.format == nullptr || tensor.data == nullptr) return false;
+  if (ndim > kFewDimensions || (ndim > 0 && tensor.shape == nullptr)) return false;
   const int64_t itemsize = tensor.dtype.bits / 8;
-  if (tensor.strides != nullptr) {
-    for (size_t i = 0; i < ndim; ++i) {
-      if (!try_mul(tensor.strides[i], itemsize, strides[i])) return false;
+  int64_t lower = 0, upper = itemsize;
+  int64_t dense = itemsize;  // the bytes of the axes after this one
+  for (size_t i = ndim; i-- > 0;) {
+    const int64_t extent = tensor.shape[i];
+    int64_t stride = dense, offset = 0;
+    if (tensor.strides != nullptr && !try_mul(tensor.strides[i], itemsize, stride)) return false;
+    if (extent <= 0 || (extent > 1 && !try_mul(extent - 1, stride, offset))) return false;
+    if (!try_add(lower, std::min<int64_t>(offset, 0), lower) || !try_add(upper, std::max<int64_t>(offset, 0), upper) ||
+        !try_mul(dense, extent, dense)) {
+      return false;
     }
-    spec.strides = {strides, ndim};
+    known.strides[i] = stride;
   }
-  uintptr_t first = 0;
+  known.len = dense;
+  uintptr_t first = 0, end = 0;
   if (tensor.byte_offset > INT64_MAX ||
       __builtin_add_overflow(reinterpret_cast<uintptr_t>(tensor.data), tensor.byte_offset, &first)) {
     return false;
   }
-  spec.buf = reinterpret_cast<void*>(first);
-  spec.shape = {tensor.shape, ndim};
-  spec.itemsize = itemsize;
-  spec.format = *format;
-  return true;
+  known.buf = reinterpret_cast<void*>(first);
+  int64_t span = 0;
+  return !__builtin_sub_overflow(upper, lower, &span) && uintptr_t{0} - static_cast<uintptr_t>(lower) <= first &&
+         !__builtin_add_overflow(first, static_cast<uintptr_t>(upper), &end);
 }
 
 BufferView describe(const DLTensor& tensor, bool readonly, bool padded) {
-  int64_t strides[kFewDimensions];
-  ViewSpec spec;
-  if (is_ordinary(tensor, strides, spec)) {
-    spec.readonly = readonly;
-    try {
-      return BufferView::create(spec);
-    } catch (const InvalidArgument&) {  // said again below, in terms of the tensor
-    }
-  }
-  return describe_with_checks(tensor, readonly, padded);
+  Ordinary known;
+  if (!is_ordinary(tensor, known)) return describe_with_checks(tensor, readonly, padded);
+  const auto ndim = static_cast<size_t>(tensor.ndim);
+  const DType dtype{static_cast<TypeCode>(tensor.dtype.code), tensor.dtype.bits, 1};
+  return ViewBuilder::on_host(known.buf, known.len, *known.format, dtype, {tensor.shape, ndim}, known.strides,
+                              readonly);
 }
 
 template <class Tensor>
@@ -298,18 +311,24 @@ BufferView view_dlpack(const DLManagedTensorVersioned& tensor) {
   return describe(tensor.dl_tensor, readonly, padded);
 }
 
-// std::shared_ptr takes from a std::unique_ptr only once its control block exists: where there is no memory for one,
-// the tensor stays with the caller, whose destructor calls the deleter. The order of the two arguments does not matter.
+namespace {
+
+// Calls the deleter where there is no memory for the control block.
+template <class Tensor>
+std::shared_ptr<void> own(std::unique_ptr<Tensor, DLPackDeleter>& tensor) {
+  return {tensor.release(), DLPackDeleter(), SpareAllocator<Tensor>()};
+}
+
+}  // namespace
+
 Buffer import_dlpack(DLPackTensor tensor, StreamRef stream) {
   if (!tensor) throw InvalidArgument("DLPack: the tensor is NULL");
-  const DLManagedTensorVersioned& described = *tensor;
-  return Buffer(view_dlpack(described), std::shared_ptr<void>(std::move(tensor)), stream);
+  return BufferMaker::make([&] { return view_dlpack(*tensor); }, [&] { return own(tensor); }, stream);
 }
 
 Buffer import_dlpack(DLPackLegacyTensor tensor, StreamRef stream, bool writable) {
   if (!tensor) throw InvalidArgument("DLPack: the tensor is NULL");
-  const DLManagedTensor& described = *tensor;
-  return Buffer(view_dlpack(described, writable), std::shared_ptr<void>(std::move(tensor)), stream);
+  return BufferMaker::make([&] { return view_dlpack(*tensor, writable); }, [&] { return own(tensor); }, stream);
 }
 
 }  // namespace strideport

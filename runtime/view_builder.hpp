@@ -65,6 +65,23 @@ class ViewBuilder {
     settle(result, result.inline_, bytes);
     return result;
   }
+  /// A view of numbers in host memory with at most kInline dimensions, made in place. `strides` has one for each of
+  /// `shape`, `len` is known; what must hold is what `finish` says.
+  static constexpr int kInline = BufferView::kInlineNdim;
+  static BufferView on_host(void* buf, int64_t len, const Format& format, DType dtype, std::span<const int64_t> shape,
+                            const int64_t* strides, bool readonly) noexcept {
+    BufferView result(format, dtype);
+    result.buf_ = buf;
+    result.len_ = len;
+    result.itemsize_ = dtype.itemsize();
+    result.ndim_ = static_cast<int32_t>(shape.size());
+    result.readonly_ = readonly;
+    for (size_t i = 0; i < shape.size(); ++i) {
+      result.inline_[i] = shape[i];
+      result.inline_[BufferView::kInlineNdim + i] = strides[i];
+    }
+    return result;
+  }
   static bool is_inline(const BufferView& view) noexcept { return !view.on_heap_; }
 
   void* buf() const noexcept { return view_.buf_; }

@@ -202,8 +202,8 @@ pytests=()
 begin_pytest() {
   local log=$root/build/$preset/pytest-$1.log
   local -a filter=(-m "not slow")
-  if [[ $slow == yes ]]; then filter=(); fi
-  if [[ ${labels[*]} == slow ]]; then filter=(-m slow); fi
+  if [[ $slow == yes ]]; then filter=(--slow); fi
+  if [[ ${labels[*]} == slow ]]; then filter+=(-m slow); fi
   while (($(jobs -pr | wc -l) >= $(nproc))); do wait -n || true; done
   say "pytest on CPython $1: begins"
   rm -f "$log.status"

@@ -20,7 +20,8 @@
 
 namespace strideport {
 
-class MemoryUse;  // runtime/memory_use.hpp: the owner of memory that a driver knows, and the work pending on it
+class BufferMaker;  // runtime/buffer_maker.hpp
+class MemoryUse;    // runtime/memory_use.hpp: the owner of memory that a driver knows, and the work pending on it
 
 class Buffer : public ViewOperations<Buffer> {
  public:
@@ -73,6 +74,17 @@ class Buffer : public ViewOperations<Buffer> {
   MemoryUse* use() const noexcept { return owner_ ? use_ : nullptr; }
 
  private:
+  friend class BufferMaker;
+  // Of two functions' results, the view first. It is made where it stays: to move one costs as much as to check it.
+  struct InPlace {};
+  template <class MakeView, class MakeOwner>
+  Buffer(InPlace, MakeView& view, MakeOwner& owner, StreamRef stream)
+      : view_(view()), owner_(owner()), stream_(stream) {
+    if (view_.device().has_driver()) track();
+  }
+  Buffer(BufferView&& view, const Buffer& like) noexcept
+      : view_(std::move(view)), owner_(like.owner_), use_(like.use_), stream_(like.stream_) {}
+
   void track();  // puts a MemoryUse between this and the owner
 
   BufferView view_;

@@ -124,6 +124,7 @@ class BufferView {
 
   struct Unset {};
   explicit BufferView(Unset) noexcept {}  // NOLINT: shape and strides are the builder's to write
+  BufferView(const Format& format, DType dtype) noexcept : format_(format), dtype_(dtype) {}  // NOLINT: as above
   BufferView(const BufferView& other, Format format) noexcept;
   BufferView(const ViewSpec& ordinary, int64_t len) noexcept;
   [[nodiscard]] static BufferView create_with_checks(const ViewSpec& spec);

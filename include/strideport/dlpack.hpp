@@ -49,12 +49,18 @@ using DLPackLegacyTensor = std::unique_ptr<DLManagedTensor, DLPackDeleter>;
 /// Device: the simulated device is kDLExtDev; its pinned and managed memory is kDLCPU.
 /// Stream: none is touched: the contents are ready on `buffer.stream()`, and making a consumer's stream wait for it is
 ///         the caller's.
-/// Cost:   one allocation.
+/// Cost:   one allocation, of a block that is kept for the next export of the thread that calls the deleter.
 /// Throws: BufferError for foreign byte order, structs, suboffsets, strides that are no multiple of itemsize;
 ///         TypeMismatch for references.
 [[nodiscard]] DLPackTensor export_dlpack(const Buffer& buffer, bool copied = false);
 /// Throws: also BufferError for read-only buffers and padded elements, which the legacy struct cannot say.
 [[nodiscard]] DLPackLegacyTensor export_dlpack_legacy(const Buffer& buffer);
+
+/// The same for a view of memory that an owner of the caller's keeps, without a `std::shared_ptr`. Whatever happens,
+/// `release(owner)` is called exactly once: by the tensor's deleter, on any thread, or before this throws.
+[[nodiscard]] DLPackTensor export_dlpack(const BufferView& view, void* owner, void (*release)(void*) noexcept);
+[[nodiscard]] DLPackLegacyTensor export_dlpack_legacy(const BufferView& view, void* owner,
+                                                      void (*release)(void*) noexcept);
 
 /// The part of that refusal that a copy in C order does not cure: for callers that would copy first.
 /// Throws: BufferError for foreign byte order and structs; TypeMismatch for references.

@@ -84,7 +84,7 @@ traverseproc traverse_of(PyObject* object) noexcept {
 
 Draft::Draft(ModuleState* state)
     : object_(begin(checked(take_memory(state->buffer_type)), nullptr, StreamRef::host())) {
-  new (&object_->lease) Lease();
+  new (&object_->lease) Lease;  // without (), which would clear all of it first, by an instruction that takes 15 ns
   object_->lease.users = 1;
 }
 

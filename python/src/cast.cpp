@@ -1,5 +1,6 @@
 /// b.cast(format[, shape]): memoryview's rules, for any two element types.
-#include <vector>
+#include <array>
+#include <span>
 
 #include "arguments.hpp"
 #include "call_adapters.hpp"
@@ -10,12 +11,20 @@
 namespace strideport::python {
 namespace {
 
+void check_rank(Py_ssize_t ndim) {
+  if (ndim <= kMaxNdim) return;
+  raise(PyExc_ValueError, "cast: shape has %zd dimensions, and %d are the most", ndim, kMaxNdim);
+}
+
+using Extents = std::array<int64_t, kMaxNdim>;
+
 /// Extents as memoryview takes them: ints and nothing that could run code. Throws PythonError.
-std::vector<int64_t> parse_shape(PyObject* shape, bool zeros_allowed) {
+std::span<const int64_t> parse_shape(PyObject* shape, bool zeros_allowed, Extents& result) {
   // Of a list another thread may take what it holds, where there is no GIL.
   const Ref extents = PyList_Check(shape) != 0 ? Ref::steal(checked(PyList_AsTuple(shape))) : Ref::borrow(shape);
-  std::vector<int64_t> result;
-  for (Py_ssize_t i = 0; i < PyTuple_Size(extents.get()); ++i) {
+  const Py_ssize_t ndim = PyTuple_Size(extents.get());
+  check_rank(ndim);  // a list may have grown meanwhile, where there is no GIL
+  for (Py_ssize_t i = 0; i < ndim; ++i) {
     PyObject* extent = PyTuple_GetItem(extents.get(), i);
     if (PyLong_Check(extent) == 0) {
       raise(PyExc_TypeError, "cast: extents of shape are int, not %s", type_name(extent).c_str());
@@ -26,9 +35,9 @@ std::vector<int64_t> parse_shape(PyObject* shape, bool zeros_allowed) {
       raise(PyExc_ValueError, "cast: extents of shape must be %s, not %zd",
             zeros_allowed ? "0 or more" : "more than 0, since there are elements", value);
     }
-    result.push_back(value);
+    result[static_cast<size_t>(i)] = value;
   }
-  return result;
+  return {result.data(), static_cast<size_t>(ndim)};
 }
 
 void check_shape_argument(const BufferView& view, PyObject* shape) {
@@ -36,9 +45,7 @@ void check_shape_argument(const BufferView& view, PyObject* shape) {
     raise(PyExc_TypeError, "cast: shape must be a list or a tuple, not %s", type_name(shape).c_str());
   }
   const Py_ssize_t ndim = PyList_Check(shape) != 0 ? PyList_Size(shape) : PyTuple_Size(shape);
-  if (ndim > kMaxNdim) {
-    raise(PyExc_ValueError, "cast: shape has %zd dimensions, and %d are the most", ndim, kMaxNdim);
-  }
+  check_rank(ndim);
   if (view.ndim() != 1 && ndim != 1) {
     raise(PyExc_TypeError, "cast: from %d to %zd dimensions; only from or to 1: cast to 1 dimension first", view.ndim(),
           ndim);
@@ -57,14 +64,25 @@ void check_element_type(const BufferView& view, const ElementType& type) {
   }
 }
 
-}  // namespace
-
-PyObject* cast(BufferObject* self, PyObject* args, PyObject* kwargs) {
-  live_view(self);
-  static const char* const names[] = {"format", "shape", nullptr};
+struct Arguments {
   PyObject* format = nullptr;
-  PyObject* shape = nullptr;
-  parse_arguments(args, kwargs, "O|O:cast", names, &format, &shape);
+  PyObject* shape = nullptr;  // null: none was given
+};
+
+/// Of a call by position, which needs no tuple and no dict, and of any other.
+Arguments parse(const VectorCall& call) {
+  if (call.names == nullptr && call.count == 1) return {call.values[0]};
+  if (call.names == nullptr && call.count == 2) return {call.values[0], call.values[1]};
+  static const char* const names[] = {"format", "shape", nullptr};
+  const PlainCall plain(call);
+  Arguments given;  // borrowed from the caller's stack, which outlives `plain`
+  parse_arguments(plain.args.get(), plain.kwargs.get(), "O|O:cast", names, &given.format, &given.shape);
+  return given;
+}
+
+PyObject* cast(BufferObject* self, const VectorCall& call) {
+  live_view(self);
+  const auto [format, shape] = parse(call);
   if (!live_view(self).is_contiguous(Order::C)) {
     raise(PyExc_TypeError, "cast: the buffer must be C-contiguous; .contiguous() copies it");
   }
@@ -72,8 +90,10 @@ PyObject* cast(BufferObject* self, PyObject* args, PyObject* kwargs) {
   const ElementType type = parse_element_type(state_of(self), format);
   const BufferView& view = live_view(self);  // parsing a foreign dtype runs its code
   check_element_type(view, type);
-  std::vector<int64_t> extents{view.len() / type.itemsize()};
-  if (shape != nullptr) extents = parse_shape(shape, view.empty());
+  Extents numbers;
+  numbers[0] = view.len() / type.itemsize();
+  std::span<const int64_t> extents(numbers.data(), 1);
+  if (shape != nullptr) extents = parse_shape(shape, view.empty(), numbers);
   const int64_t elements = element_count(extents);
   if (elements > INT64_MAX / type.itemsize()) raise(PyExc_ValueError, "cast: product(shape) * itemsize overflows");
   if (elements * type.itemsize() != view.len()) {
@@ -88,7 +108,18 @@ PyObject* cast(BufferObject* self, PyObject* args, PyObject* kwargs) {
   spec.format = type.format;
   spec.device = view.device();
   spec.readonly = view.readonly();
-  return new_view(self, BufferView::create(spec));
+  Draft draft(self);
+  draft.make_view([&] { return BufferView::create(spec); });
+  return draft.finish();
+}
+
+}  // namespace
+
+PyObject* cast(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept {
+  return guarded(kNoObject, [&] {
+    const Exclusive only(self);
+    return cast(as_buffer(self), VectorCall{args, count, names});
+  });
 }
 
 }  // namespace strideport::python

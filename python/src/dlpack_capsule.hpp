@@ -33,8 +33,13 @@ struct CapsuleName<DLManagedTensor> {
 template <class Tensor>
 void destroy_capsule(PyObject* capsule) noexcept {
   if (PyCapsule_IsValid(capsule, CapsuleName<Tensor>::kFresh) == 0) return;
-  const SavedError error;
-  DLPackDeleter()(static_cast<Tensor*>(PyCapsule_GetPointer(capsule, CapsuleName<Tensor>::kFresh)));
+  auto* const tensor = static_cast<Tensor*>(PyCapsule_GetPointer(capsule, CapsuleName<Tensor>::kFresh));
+  if (PyErr_Occurred() != nullptr) {  // to ask is cheaper than to save none
+    const SavedError error;
+    return DLPackDeleter()(tensor);
+  }
+  DLPackDeleter()(tensor);
+  if (PyErr_Occurred() != nullptr) PyErr_Clear();
 }
 
 /// Hands the tensor to a new capsule.

@@ -21,6 +21,10 @@ ElementType of_format(const std::string& text) {
 /// A text that is not even a format without fields: nothing but white space and prefixes.
 bool says_nothing(std::string_view text) noexcept { return text.find_first_not_of("@=<>!^ \t\n\r\f\v") == text.npos; }
 
+/// Names begin with a small letter and have more: of formats, which most calls give, `parse_dtype` would make an
+/// exception.
+bool may_be_name(std::string_view text) noexcept { return text.size() > 1 && text[0] >= 'a' && text[0] <= 'z'; }
+
 /// For messages: the head of a long text, with escapes for what would end or garble them.
 std::string shown(std::string_view text) {
   constexpr size_t kShown = 60;
@@ -55,7 +59,9 @@ PyObject* dtype_class(ModuleState* state) {
 
 ElementType element_type_of(std::string_view text) {
   try {
-    if (const DType dtype = parse_dtype(text)) return {dtype, Format::of(dtype)};
+    if (may_be_name(text)) {
+      if (const DType dtype = parse_dtype(text)) return {dtype, Format::of(dtype)};
+    }
   } catch (const InvalidArgument&) {
   }
   try {

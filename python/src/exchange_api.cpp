@@ -91,7 +91,8 @@ int allocate(DLTensor* prototype, DLManagedTensorVersioned** out, void* context,
 int from_object(void* object, DLManagedTensorVersioned** out) noexcept {
   return guarded(-1, [&] {
     BufferObject* self = checked_buffer(object);
-    *out = export_dlpack(ready(self)).release();
+    const bool on_host = self->view.device() == Device{};  // which never changes, released or not
+    *out = (on_host ? share_tensor(self) : export_dlpack(ready(self))).release();
     return 0;
   });
 }
@@ -118,7 +119,7 @@ int fill(void* object, DLTensor* out) noexcept {
       raise(PyExc_BufferError,
             "a bare DLTensor cannot say that memory is read-only: ask for a managed tensor, or copy");
     }
-    ready(self);
+    if (view.device().has_driver()) ready(self);
     if (self->lent == nullptr) self->lent = export_dlpack(Buffer(live_view(self), nullptr)).release();
     *out = self->lent->dl_tensor;
     return 0;
@@ -131,9 +132,9 @@ int current_stream(DLDeviceType device_type, int32_t, void** out) noexcept {
     *out = stream ? reinterpret_cast<void*>(stream->handle()) : nullptr;
     return 0;
   }
-  const PyGILState_STATE gil = ensure_gil();
+  const GilState gil = ensure_gil();
   PyErr_Format(PyExc_BufferError, "DLPack device type %d: Strideport does not reach it", static_cast<int>(device_type));
-  PyGILState_Release(gil);
+  release_gil(gil);
   return -1;
 }
 

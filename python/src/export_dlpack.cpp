@@ -25,14 +25,21 @@ bool is_host_result(Device device) noexcept {
   }
 }
 
+/// Nearly always a small int, of which no other need be made.
+int64_t parse_version(PyObject* number, const char* name) {
+  int overflow = 0;
+  const long value = PyLong_CheckExact(number) != 0 ? PyLong_AsLongAndOverflow(number, &overflow) : -1;
+  return value >= 0 ? value : parse_int(number, name);
+}
+
 /// True for the struct with flags. None, and versions before 1.0, mean the legacy one.
 bool asks_versioned(PyObject* max_version) {
   if (max_version == nullptr || max_version == Py_None) return false;
   if (!PyTuple_Check(max_version) || PyTuple_Size(max_version) != 2) {
     raise(PyExc_TypeError, "max_version must be None or a tuple (major, minor), not %R", max_version);
   }
-  const int64_t major = parse_int(PyTuple_GetItem(max_version, 0), "max_version[0]");
-  const int64_t minor = parse_int(PyTuple_GetItem(max_version, 1), "max_version[1]");
+  const int64_t major = parse_version(PyTuple_GetItem(max_version, 0), "max_version[0]");
+  const int64_t minor = parse_version(PyTuple_GetItem(max_version, 1), "max_version[1]");
   if (major < 0 || minor < 0) raise(PyExc_ValueError, "max_version %R is negative", max_version);
   return major >= 1;
 }
@@ -174,11 +181,13 @@ PyObject* to_capsule_of(const Buffer& buffer, bool versioned, bool copied) {
 }
 
 PyObject* export_capsule(BufferObject* self, const VectorCall& call) {
-  const Arguments given = parse(state_of(self)->producers->names, call);
+  Arguments given;
+  if (call.count != 0 || call.names != nullptr) given = parse(state_of(self)->producers->names, call);
   const Device own = live_view(self).device();
   const bool versioned = asks_versioned(given.max_version);
   if (own == Device{} && is_none(given.stream) && is_none(given.dl_device) && is_none(given.copy)) {
-    return to_capsule_of(share(self), versioned, false);  // what nearly every consumer asks
+    // What nearly every consumer asks.
+    return versioned ? to_capsule(share_tensor(self)) : to_capsule(share_legacy_tensor(self));
   }
   const std::optional<bool> copy = parse_flag(given.copy, "copy");
   const std::optional<Device> target = parse_target(given.dl_device, own);

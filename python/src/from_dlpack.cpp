@@ -18,7 +18,8 @@ namespace {
 Imported import_offered(ModuleState* state, PyObject* object, const DLPackRequest& request,
                         std::optional<Device> target = std::nullopt) {
   if (std::optional<Imported> imported = import_from(state, object, request, target)) return std::move(*imported);
-  raise(PyExc_TypeError, "'%.200s' has no __dlpack__", type_name(object).c_str());
+  raise(PyExc_TypeError, "'%.200s' has no __dlpack__: asbuffer(x) takes the other protocols, too",
+        type_name(object).c_str());
 }
 
 /// The elements in new memory of a device, done on return.

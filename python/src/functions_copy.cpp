@@ -57,12 +57,12 @@ class Report {
 
  private:
   void call(int64_t done, int64_t total) {
-    const PyGILState_STATE gil = ensure_gil();
+    const GilState gil = ensure_gil();
     const Ref answer =
         Ref::steal(PyObject_CallFunction(callable_, "LL", static_cast<long long>(done), static_cast<long long>(total)));
     if (!answer) error_ = take_error();
     const bool failed = !answer;
-    PyGILState_Release(gil);
+    release_gil(gil);
     if (failed) throw PythonError{};
   }
 

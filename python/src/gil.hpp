@@ -12,8 +12,18 @@ namespace strideport::python {
 /// PyEval_RestoreThread.
 void restore_thread(PyThreadState* saved);
 
+struct GilState {
+  PyGILState_STATE before;
+  bool is_new_thread;  ///< Python knows the thread from ensure_gil() to release_gil()
+};
+
 /// PyGILState_Ensure.
-PyGILState_STATE ensure_gil();
+GilState ensure_gil();
+
+/// PyGILState_Release, once what a new thread kept in threading.local is gone: CPython before 3.12.4 drops that while
+/// it takes the thread's state apart, and crashes where a destructor asks for the GIL then
+/// (https://github.com/python/cpython/issues/119585).
+void release_gil(GilState state);
 
 /// What a thread does that CPython is ending.
 [[noreturn]] void stay_for_ever() noexcept;

@@ -81,7 +81,8 @@ void set_element(ViewSpec& spec, PyObject* producer, const std::optional<TypeStr
 
 // __array_struct__ --------------------------------------------------------------------------------------------
 
-const ArrayStruct& checked_struct(PyObject* capsule) {
+/// A copy: foreign code that is asked later may change what the capsule holds.
+ArrayStruct checked_struct(PyObject* capsule) {
   if (!PyCapsule_CheckExact(capsule)) {
     raise(PyExc_TypeError, "__array_struct__ must be a capsule, not '%.200s'", type_name(capsule).c_str());
   }
@@ -160,7 +161,8 @@ void set_memory(ViewSpec& spec, BufferObject* root, PyObject* exporter, const In
 PyObject* import_array_struct(ModuleState* state, PyObject* object, Writable writable) {
   Ref capsule = find_attribute(object, "__array_struct__");
   if (!capsule) return nullptr;
-  const ArrayStruct& array = checked_struct(capsule.get());
+  const ArrayStruct array = checked_struct(capsule.get());
+  const Ref descr = (array.flags & kHasDescr) != 0 ? Ref::borrow(array.descr) : Ref();
   check_fields(object, array);
   ViewSpec spec;
   const auto ndim = static_cast<size_t>(array.nd);
@@ -168,7 +170,6 @@ PyObject* import_array_struct(ModuleState* state, PyObject* object, Writable wri
   spec.readonly = (array.flags & kWriteable) == 0;
   spec.shape = {reinterpret_cast<const int64_t*>(array.shape), ndim};
   if (array.strides != nullptr) spec.strides = {reinterpret_cast<const int64_t*>(array.strides), ndim};
-  const Ref descr = (array.flags & kHasDescr) != 0 ? Ref::borrow(array.descr) : Ref();
   set_element(spec, object, type_of(array), descr.get(), std::string(1, array.typekind));
 
   BufferView view = BufferView::create(spec);

@@ -19,16 +19,25 @@
 namespace strideport::python {
 namespace {
 
+/// Not inlined, for the sake of the guard.
+template <class Tensor>
+[[gnu::noinline]] void call_deleter(Tensor* tensor) {
+  if (tensor->deleter == nullptr) return;
+  StayIfUnwound guard;
+  tensor->deleter(tensor);
+  guard.returned();
+}
+
 /// Takes the tensor out of a capsule of this kind; null where it is of another. Between the look and the renaming no
 /// foreign code runs, so of two importers one finds a used capsule.
 template <class Tensor>
-std::unique_ptr<Tensor, DLPackDeleter> claim(PyObject* capsule) {
+std::unique_ptr<Tensor, ForeignDeleter> claim(PyObject* capsule) {
   const Exclusive only(capsule);
   using Name = CapsuleName<Tensor>;
   if (PyCapsule_IsValid(capsule, Name::kFresh) == 0) return nullptr;
   auto* tensor = static_cast<Tensor*>(PyCapsule_GetPointer(capsule, Name::kFresh));
   if (PyCapsule_SetName(capsule, Name::kUsed) != 0) throw PythonError{};
-  return std::unique_ptr<Tensor, DLPackDeleter>(tensor);
+  return std::unique_ptr<Tensor, ForeignDeleter>(tensor);
 }
 
 [[noreturn]] void raise_wrong_capsule(PyObject* capsule) {
@@ -49,36 +58,63 @@ bool says_copied(const DLManagedTensorVersioned& tensor) noexcept {
   return tensor.version.major == kDLPackMajor && (tensor.flags & DLPACK_FLAG_BITMASK_IS_COPIED) != 0;
 }
 
-/// Memory of the host goes straight into the root. For that of a device a driver, which it may initialise, is asked for
-/// the address.
+/// A driver, which this may initialise, is asked for the address.
 template <class Tensor>
-Ref to_root(ModuleState* state, Tensor tensor, DeviceType type, StreamRef stream, PyObject* producer) {
-  if (type != DeviceType::cpu) {
-    std::optional<GilRelease> initialising;
-    if (has_stream(type)) initialising.emplace();
-    Buffer buffer = import_dlpack(std::move(tensor), stream);
-    initialising.reset();
-    return Ref::steal(wrap(state, std::move(buffer), producer));
+Ref to_device_root(ModuleState* state, Tensor tensor, DeviceType type, StreamRef stream, PyObject* producer) {
+  std::optional<GilRelease> initialising;
+  if (has_stream(type)) initialising.emplace();
+  BufferView view = view_dlpack(*tensor);
+  Buffer buffer(std::move(view), std::shared_ptr<void>(std::move(tensor)), stream);
+  initialising.reset();
+  try {
+    return Ref::steal(wrap(state, buffer, producer));
+  } catch (const PythonError&) {
+    const SavedError error;
+    buffer = Buffer();  // as in give_up
+    throw;
   }
-  Draft draft(state);
-  draft.make_view([&] { return view_dlpack(*tensor); });
-  draft->lease.owner = std::shared_ptr<void>(std::move(tensor));
-  draft->lease.obj = Py_XNewRef(producer);
-  return Ref::steal(draft.finish());
 }
 
-Ref to_root(ModuleState* state, DLPackLegacyTensor tensor, PyObject* producer) {
+/// Where the GIL keeps others out the lease alone has the tensor, until `share` is called.
+template <class Tensor>
+void own(Lease& lease, std::unique_ptr<Tensor, ForeignDeleter> tensor) {
+  if constexpr (kHasGil) {
+    lease.sole.owner = tensor.release();
+    lease.sole.let_go = [](void* owner) noexcept { ForeignDeleter()(static_cast<Tensor*>(owner)); };
+  } else {
+    lease.owner = std::shared_ptr<void>(std::move(tensor));
+  }
+}
+
+/// Memory of the host goes straight into the root.
+template <class Tensor>
+Ref to_root(ModuleState* state, Tensor tensor, DeviceType type, StreamRef stream, PyObject* producer) {
+  if (type != DeviceType::cpu) return to_device_root(state, std::move(tensor), type, stream, producer);
+  try {
+    Draft draft(state);
+    draft.make_view([&] { return view_dlpack(*tensor); });
+    own(draft->lease, std::move(tensor));
+    draft->lease.obj = Py_XNewRef(producer);
+    return Ref::steal(draft.finish());
+  } catch (const PythonError&) {
+    give_up(std::move(tensor));
+  }
+}
+
+Ref to_root(ModuleState* state, ForeignLegacyTensor tensor, PyObject* producer) {
   const auto type = static_cast<DeviceType>(tensor->dl_tensor.device.device_type);
   return to_root(state, std::move(tensor), type, has_stream(type) ? kAgreedStream : StreamRef::host(), producer);
 }
 
 /// `producer` may be null.
 Imported import_capsule(ModuleState* state, PyObject* capsule, PyObject* producer) {
-  if (DLPackTensor tensor = claim<DLManagedTensorVersioned>(capsule)) {
+  if (ForeignTensor tensor = claim<DLManagedTensorVersioned>(capsule)) {
     const StreamRef stream = has_stream(type_of(*tensor)) ? kAgreedStream : StreamRef::host();
     return adopt(state, std::move(tensor), stream, producer);
   }
-  if (DLPackLegacyTensor tensor = claim<DLManagedTensor>(capsule)) return {to_root(state, std::move(tensor), producer)};
+  if (ForeignLegacyTensor tensor = claim<DLManagedTensor>(capsule)) {
+    return {to_root(state, std::move(tensor), producer)};
+  }
   raise_wrong_capsule(capsule);
 }
 
@@ -161,18 +197,64 @@ Ref ask_for_capsule(const ImportNames& names, PyObject* producer, const DLPackRe
   return Ref::steal(checked(call_method(names.dlpack.get(), &producer, 1, nullptr)));
 }
 
-/// What `__dlpack__` gives.
+/// Lets the capsule go, whose destructor must not see the error that is set, and throws PythonError for that.
+[[noreturn]] void give_up_capsule(Ref capsule) {
+  {
+    const SavedError error;
+    capsule = Ref();
+  }
+  throw PythonError{};
+}
+
+/// Where the producer's memory is. Of objects that it refuses a producer may be unable to say it (torch asks sparse
+/// tensors for a storage): then the error is in `failure`, and `__dlpack__` has the words.
+std::optional<Device> device_or_failure(const ImportNames& names, PyObject* object, Ref& failure) {
+  try {
+    return device_of(names, object);
+  } catch (const PythonError&) {
+    if (!is_plain_failure()) throw;
+    failure = take_error();
+    return std::nullopt;
+  }
+}
+
+/// What `__dlpack__` gives. It is asked before torch's bits are, since it may refuse what has none.
 Imported import_from_method(ModuleState* state, const ProducerType& type, PyObject* object, DLPackRequest request,
                             std::optional<Device> target) {
   const ImportNames& names = state->producers->names;
-  const std::optional<Device> device = type.is_host_only ? Device{} : device_of(names, object);
+  Ref failure;
+  const std::optional<Device> device = type.is_host_only ? Device{} : device_or_failure(names, object, failure);
   check_device(object, device, request);
   if (target || device) request.with_stream = has_stream(target ? target->type : device->type);
-  check_sign(type, names, object);
-  const Ref capsule = ask_for_capsule(names, object, request);
+  Ref capsule = ask_for_capsule(names, object, request);
+  if (failure) {  // memory of a device would not be ready
+    capsule = Ref();
+    set_error(failure);
+    throw PythonError{};
+  }
+  try {
+    check_sign(type, object);
+    check_conjugate(type, object);
+  } catch (const PythonError&) {
+    give_up_capsule(std::move(capsule));
+  }
   if (PyCapsule_CheckExact(capsule.get())) return import_capsule(state, capsule.get(), object);
   raise(PyExc_TypeError, "__dlpack__() of '%.200s' returned '%.200s', not a capsule", type_name(object).c_str(),
         type_name(capsule.get()).c_str());
+}
+
+/// Throws PythonError for the error that is set; what the table said before, where it was asked, is its context.
+[[noreturn]] void raise_after(Ref refusal) {
+  if (refusal && PyErr_Occurred() != nullptr) {
+    const Ref error = take_error();
+    const Ref context = Ref::steal(PyException_GetContext(error.get()));
+    const Ref handled = Ref::steal(PyException_GetContext(refusal.get()));  // by the caller, as both came up
+    if (error.get() != refusal.get() && (!context || context.get() == handled.get())) {
+      PyException_SetContext(error.get(), refusal.release());
+    }
+    set_error(error);
+  }
+  throw PythonError{};
 }
 
 /// A class is no producer by what is meant for its instances.
@@ -182,12 +264,15 @@ bool has_method(const ImportNames& names, PyObject* object) {
 
 }  // namespace
 
+void ForeignDeleter::operator()(DLManagedTensorVersioned* tensor) const noexcept { call_deleter(tensor); }
+void ForeignDeleter::operator()(DLManagedTensor* tensor) const noexcept { call_deleter(tensor); }
+
 DeviceType type_of(const DLManagedTensorVersioned& tensor) noexcept {
   if (tensor.version.major != kDLPackMajor) return DeviceType::cpu;
   return static_cast<DeviceType>(tensor.dl_tensor.device.device_type);
 }
 
-Imported adopt(ModuleState* state, DLPackTensor tensor, StreamRef stream, PyObject* producer) {
+Imported adopt(ModuleState* state, ForeignTensor tensor, StreamRef stream, PyObject* producer) {
   const bool is_copied = says_copied(*tensor);
   const DeviceType type = type_of(*tensor);
   return {to_root(state, std::move(tensor), type, stream, producer), is_copied};
@@ -215,20 +300,25 @@ std::optional<Imported> import_from(ModuleState* state, PyObject* object, const 
   if (PyCapsule_CheckExact(object)) return import_capsule(state, object, nullptr);
   const ImportNames& names = state->producers->names;
   const ProducerType type = state->producers->of(Py_TYPE(object));
+  Ref refusal;
   if (type.table != nullptr && request.dl_device == nullptr && request.copy == nullptr) {
-    if (std::optional<Imported> imported = import_through_table(state, type, object)) return imported;
+    if (std::optional<Imported> imported = import_through_table(state, type, object, refusal)) return imported;
   }
   if (!type.has_dlpack && !has_method(names, object)) return std::nullopt;
   try {
     return import_from_method(state, type, object, request, target);
   } catch (const PythonError&) {
-    if (!type.has_dlpack || !PyErr_ExceptionMatches(PyExc_AttributeError)) throw;
-    const Ref error = take_error();
-    state->producers->forget(Py_TYPE(object));  // the class may have lost its __dlpack__
-    if (!has_method(names, object)) return std::nullopt;
-    set_error(error);
-    throw;
+    if (type.has_dlpack && PyErr_ExceptionMatches(PyExc_AttributeError)) {
+      const Ref error = take_error();
+      state->producers->forget(Py_TYPE(object));  // the class may have lost its __dlpack__
+      if (!has_method(names, object)) return std::nullopt;
+      set_error(error);
+    }
+  } catch (const std::exception&) {
+    if (!refusal) throw;
+    set_error_from_exception();
   }
+  raise_after(std::move(refusal));
 }
 
 PyObject* import_dlpack_object(ModuleState* state, PyObject* object, Writable writable) {

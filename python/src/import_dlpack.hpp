@@ -3,12 +3,12 @@
 
 #include <Python.h>
 
+#include <memory>
 #include <optional>
 
+#include "errors.hpp"
 #include "object.hpp"
 #include "ref.hpp"
-
-struct DLManagedTensorVersioned;
 
 namespace strideport::python {
 
@@ -21,6 +21,26 @@ struct DLPackRequest {
   PyObject* dl_device = nullptr;
   PyObject* copy = nullptr;
 };
+
+/// Calls the deleter of a tensor that was taken over, from any thread. It is foreign code, in which the end of the
+/// interpreter may end the thread, with noexcept frames of ours above.
+struct ForeignDeleter {
+  void operator()(DLManagedTensorVersioned* tensor) const noexcept;
+  void operator()(DLManagedTensor* tensor) const noexcept;
+};
+using ForeignTensor = std::unique_ptr<DLManagedTensorVersioned, ForeignDeleter>;
+using ForeignLegacyTensor = std::unique_ptr<DLManagedTensor, ForeignDeleter>;
+
+/// Lets the tensor go and throws PythonError for the error that is set, which is about the tensor and which its deleter
+/// must not see.
+template <class Tensor>
+[[noreturn]] void give_up(Tensor tensor) {
+  {
+    const SavedError error;
+    tensor.reset();
+  }
+  throw PythonError{};
+}
 
 struct Imported {
   Ref root;
@@ -35,7 +55,7 @@ std::optional<Imported> import_from(ModuleState* state, PyObject* object, const 
 
 /// A root over the tensor, which is let go with it, or at once where this throws: PythonError and what
 /// `strideport::import_dlpack` throws. `producer` (borrowed, may be null) is what `.obj` shows.
-Imported adopt(ModuleState* state, DLPackTensor tensor, StreamRef stream, PyObject* producer);
+Imported adopt(ModuleState* state, ForeignTensor tensor, StreamRef stream, PyObject* producer);
 
 /// A producer's word on where its memory is; nothing where it has none. Throws PythonError.
 std::optional<Device> device_of(const ImportNames& names, PyObject* producer);
@@ -53,12 +73,15 @@ DeviceType type_of(const DLManagedTensorVersioned& tensor) noexcept;
 
 // import_exchange.cpp -----------------------------------------------------------------------------------------
 
-/// Through the table of the object's type; nothing where `__dlpack__` has to be asked: the table fails, or the object
-/// is one of torch's that `__dlpack__` refuses. Where the type has no `__dlpack__` that is an error instead.
-std::optional<Imported> import_through_table(ModuleState* state, const ProducerType& type, PyObject* object);
+/// Through the table of the object's type; nothing, and the error in `refusal`, where `__dlpack__` has to be asked: the
+/// table fails, or the object is one of torch's that `__dlpack__` refuses. Where the type has no `__dlpack__` the error
+/// is thrown instead.
+std::optional<Imported> import_through_table(ModuleState* state, const ProducerType& type, PyObject* object,
+                                             Ref& refusal);
 
-/// torch may keep the sign of a tensor beside its memory, as it may conjugation; its `__dlpack__` refuses the one and
-/// hands out memory without the other. Throws PythonError (BufferError) for such a tensor.
-void check_sign(const ProducerType& type, const ImportNames& names, PyObject* object);
+/// torch may keep the sign and the conjugation of a tensor beside its memory; its table gives out the memory of both,
+/// and its `__dlpack__` that without the sign. Each throws PythonError (BufferError) for such a tensor.
+void check_sign(const ProducerType& type, PyObject* object);
+void check_conjugate(const ProducerType& type, PyObject* object);
 
 }  // namespace strideport::python

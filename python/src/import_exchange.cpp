@@ -16,23 +16,16 @@
 #include "arguments.hpp"
 #include "call_adapters.hpp"
 #include "dlpack_capsule.hpp"
+#include "error_value.hpp"
 #include "import_dlpack.hpp"
 #include "producer_types.hpp"
 #include "ref.hpp"
+#include "torch_tensors.hpp"
 
 namespace strideport::python {
 namespace {
 
-/// The error that is set is about the tensor, whose deleter must not see it.
-[[noreturn]] void give_up(DLPackTensor tensor) {
-  {
-    const SavedError error;
-    tensor.reset();
-  }
-  throw PythonError{};
-}
-
-DLPackTensor tensor_from(const DLPackExchangeAPI& table, PyObject* object) {
+ForeignTensor tensor_from(const DLPackExchangeAPI& table, PyObject* object) {
   DLManagedTensorVersioned* given = nullptr;
   const int status = table.managed_tensor_from_py_object_no_sync(object, &given);
   if (status != 0) {  // what `given` is now means nothing
@@ -40,7 +33,7 @@ DLPackTensor tensor_from(const DLPackExchangeAPI& table, PyObject* object) {
     raise(PyExc_BufferError, "the C exchange API of '%.200s' failed with status %d and gave no reason",
           type_name(object).c_str(), status);
   }
-  DLPackTensor tensor(given);
+  ForeignTensor tensor(given);
   if (PyErr_Occurred() != nullptr) give_up(std::move(tensor));
   if (!tensor) raise(PyExc_BufferError, "the C exchange API of '%.200s' gave no tensor", type_name(object).c_str());
   return tensor;
@@ -59,16 +52,9 @@ StreamRef work_stream(const DLPackExchangeAPI& table, PyObject* object, DLDevice
         type_name(object).c_str(), static_cast<int>(device.device_type), static_cast<int>(device.device_id));
 }
 
-void check_gradient(const ProducerType& type, const ImportNames& names, PyObject* object) {
-  if (!requires_grad(type, names, object)) return;
+void check_gradient(const ProducerType& type, PyObject* object) {
+  if (type.torch == nullptr || !type.torch->requires_grad(object)) return;
   raise(PyExc_BufferError, "'%.200s' requires a gradient: call .detach() first", type_name(object).c_str());
-}
-
-void check_conjugate(const ProducerType& type, const ImportNames& names, PyObject* object) {
-  if (!is_conj(type, names, object)) return;
-  raise(PyExc_BufferError,
-        "'%.200s' has its conjugate bit set: its memory holds other values than it shows; call .resolve_conj() first",
-        type_name(object).c_str());
 }
 
 /// Numbers that are not complex are their own conjugates.
@@ -77,17 +63,16 @@ bool may_be_complex(const DLManagedTensorVersioned& tensor) noexcept {
 }
 
 Imported import_tensor(ModuleState* state, const ProducerType& type, PyObject* object) {
-  const ImportNames& names = state->producers->names;
-  check_gradient(type, names, object);
-  check_sign(type, names, object);
-  DLPackTensor tensor = tensor_from(*type.table, object);
+  check_gradient(type, object);
+  check_sign(type, object);
+  ForeignTensor tensor = tensor_from(*type.table, object);
   const DeviceType device = type_of(*tensor);
   StreamRef stream = StreamRef::host();
-  if (type.may_be_conj || has_stream(device)) {
+  if (type.torch != nullptr || has_stream(device)) {
     const Ref producer = Ref::borrow(object);  // stays, before the deleter runs, where the interpreter ends in here
     try {
       if (has_stream(device)) stream = work_stream(*type.table, object, tensor->dl_tensor.device);
-      if (may_be_complex(*tensor)) check_conjugate(type, names, object);
+      if (may_be_complex(*tensor)) check_conjugate(type, object);
     } catch (const PythonError&) {
       give_up(std::move(tensor));
     }
@@ -97,27 +82,35 @@ Imported import_tensor(ModuleState* state, const ProducerType& type, PyObject* o
 
 }  // namespace
 
-void check_sign(const ProducerType& type, const ImportNames& names, PyObject* object) {
-  if (!is_neg(type, names, object)) return;
+void check_sign(const ProducerType& type, PyObject* object) {
+  if (type.torch == nullptr || !type.torch->is_neg(object)) return;
   raise(PyExc_BufferError,
         "'%.200s' has its negative bit set: its memory holds other signs than it shows; "
         "call .resolve_neg() first",
         type_name(object).c_str());
 }
 
-std::optional<Imported> import_through_table(ModuleState* state, const ProducerType& type, PyObject* object) {
+void check_conjugate(const ProducerType& type, PyObject* object) {
+  if (type.torch == nullptr || !type.torch->is_conj(object)) return;
+  raise(PyExc_BufferError,
+        "'%.200s' has its conjugate bit set: its memory holds other values than it shows; call .resolve_conj() first",
+        type_name(object).c_str());
+}
+
+std::optional<Imported> import_through_table(ModuleState* state, const ProducerType& type, PyObject* object,
+                                             Ref& refusal) {
   if (!type.has_dlpack) return import_tensor(state, type, object);
   try {
     return import_tensor(state, type, object);
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception&) {
-    return std::nullopt;
+    set_error_from_exception();
   } catch (const PythonError&) {
-    if (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError)) throw;
-    PyErr_Clear();
-    return std::nullopt;
+    if (!is_plain_failure()) throw;
   }
+  refusal = take_error();
+  return std::nullopt;
 }
 
 }  // namespace strideport::python

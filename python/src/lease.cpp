@@ -27,25 +27,22 @@ BufferObject* root_of(BufferObject* self) noexcept { return self->root != nullpt
 /// Deleter of a shared Buffer: any thread, with or without the GIL.
 void drop_shared(void* pointer) noexcept {
   if (exiting.load(std::memory_order_acquire) || Py_IsInitialized() == 0) return;  // leak: there is nobody to tell
-  const PyGILState_STATE gil = ensure_gil();
-  {
-    const SavedError error;
-    auto* root = static_cast<BufferObject*>(pointer);
-    drop_user(root->lease);
-    Py_DECREF(as_object(root));
-  }
-  PyGILState_Release(gil);
+  const GilState gil = ensure_gil();
+  auto* root = static_cast<BufferObject*>(pointer);
+  drop_user(root->lease);  // the error indicator stays as it is, as in every deallocation
+  Py_DECREF(as_object(root));
+  release_gil(gil);
 }
 
 /// Deleter of memory that a Python object owns: the same, and from the threads that wait for devices, too.
 void drop_object(void* pointer) noexcept {
   if (exiting.load(std::memory_order_acquire) || Py_IsInitialized() == 0) return;
-  const PyGILState_STATE gil = ensure_gil();
+  const GilState gil = ensure_gil();
   {
     const SavedError error;
     drop_reference(static_cast<PyObject*>(pointer));
   }
-  PyGILState_Release(gil);
+  release_gil(gil);
 }
 
 PyObject* note_exit(PyObject*, PyObject*) noexcept {
@@ -63,6 +60,7 @@ PyMethodDef note_exit_definition = {"_note_exit", &note_exit, METH_NOARGS, nullp
     if (std::exchange(lease.master_is_private, false)) PyObject_GC_Track(lease.master.obj);  // as its dealloc wants it
     PyBuffer_Release(&lease.master);
   }
+  lease.sole.reset();
   if (lease.owner) std::exchange(lease.owner, nullptr).reset();
   lease.tracked_object = nullptr;
   if (lease.tracked) std::exchange(lease.tracked, nullptr).reset();
@@ -104,17 +102,60 @@ void own_master(Lease& lease, bool is_private) noexcept {
   if (lease.master_is_private) PyObject_GC_UnTrack(lease.master.obj);
 }
 
+namespace {
+
+/// C++ counts the owner from now on. Throws std::bad_alloc: the lease is as it was then.
+void make_shared_owner(Lease& lease) {
+  auto counted = std::make_shared<SoleOwner>();
+  counted->owner = lease.sole.owner;
+  counted->let_go = std::exchange(lease.sole.let_go, nullptr);
+  lease.owner = std::move(counted);
+}
+
+}  // namespace
+
 Buffer share(BufferObject* self) {
   const Exclusive only(as_object(self));
   const BufferView& view = live_view(self);
   Lease& lease = *self->lease_ptr;
   if (lease.tracked) return lease.tracked->rebind(view);
+  if (lease.sole.let_go != nullptr) make_shared_owner(lease);
   // Memory that Python does not own needs neither the GIL nor this object to stay.
   if (lease.owner && !lease.has_master && lease.keepalive == nullptr) return Buffer(view, lease.owner, self->stream);
   BufferObject* root = root_of(self);
   Py_INCREF(as_object(root));
   ++lease.users;
   return Buffer(view, std::shared_ptr<void>(root, &drop_shared), self->stream);  // calls drop_shared if it throws
+}
+
+namespace {
+
+/// Calls `of_single` with the view and a new user of the lease, which `drop_shared` ends; where C++ owns the memory
+/// `of_shared` with a Buffer, which needs no Python to end.
+template <class Single, class Shared>
+auto export_with(BufferObject* self, const Single& of_single, const Shared& of_shared) {
+  const Exclusive only(as_object(self));
+  const BufferView& view = live_view(self);
+  Lease& lease = *self->lease_ptr;
+  if (lease.tracked || lease.owner || lease.sole.let_go != nullptr) return of_shared(share(self));
+  BufferObject* const root = root_of(self);
+  Py_INCREF(as_object(root));
+  ++lease.users;
+  return of_single(view, root);
+}
+
+}  // namespace
+
+DLPackTensor share_tensor(BufferObject* self) {
+  return export_with(
+      self, [](const BufferView& view, void* root) { return export_dlpack(view, root, &drop_shared); },
+      [](const Buffer& buffer) { return export_dlpack(buffer); });
+}
+
+DLPackLegacyTensor share_legacy_tensor(BufferObject* self) {
+  return export_with(
+      self, [](const BufferView& view, void* root) { return export_dlpack_legacy(view, root, &drop_shared); },
+      [](const Buffer& buffer) { return export_dlpack_legacy(buffer); });
 }
 
 void raise_released() { raise(PyExc_ValueError, "operation forbidden on released memoryview object"); }

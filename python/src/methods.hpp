@@ -42,7 +42,7 @@ PyObject* flip(BufferObject* self, PyObject* axis);
 PyObject* toreadonly(BufferObject* self);
 
 // cast.cpp ----------------------------------------------------------------------------------------------------
-PyObject* cast(BufferObject* self, PyObject* args, PyObject* kwargs);
+PyObject* cast(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept;
 
 // contiguous_flag.cpp -----------------------------------------------------------------------------------------
 PyTypeObject* make_contiguous_flag_type(PyObject* module);  ///< null with the error set on failure

@@ -8,6 +8,7 @@ namespace strideport::python {
 namespace {
 
 using CallMethod = PyObject* (*)(PyObject* name, PyObject* const* args, size_t count, PyObject* keywords);
+using Call = PyObject* (*)(PyObject* callable, PyObject* const* args, size_t count, PyObject* keywords);
 using OptionalAttribute = int (*)(PyObject* object, PyObject* name, PyObject** result);
 
 template <class F>
@@ -17,6 +18,7 @@ F find(const char* name) noexcept {
 
 // In the Limited API since 3.12.
 const auto found_call_method = find<CallMethod>("PyObject_VectorcallMethod");
+const auto found_call = find<Call>("PyObject_Vectorcall");
 
 // Public since 3.13. What it was before is closed: 3.11 and 3.12 will not change it any more.
 OptionalAttribute find_optional_attribute() noexcept {
@@ -31,6 +33,10 @@ PyObject* call_method(PyObject* name, PyObject* const* args, size_t count, PyObj
   return found_call_method(name, args, count, keywords);
 }
 
+PyObject* call(PyObject* callable, PyObject* const* args, size_t count) {
+  return found_call(callable, args, count, nullptr);
+}
+
 Ref optional_attribute(PyObject* object, PyObject* name) {
   PyObject* result = nullptr;
   if (found_optional_attribute(object, name, &result) < 0) throw PythonError{};
@@ -38,9 +44,9 @@ Ref optional_attribute(PyObject* object, PyObject* name) {
 }
 
 void require_newer_python() {
-  if (found_call_method != nullptr && found_optional_attribute != nullptr) return;
+  if (found_call_method != nullptr && found_call != nullptr && found_optional_attribute != nullptr) return;
   raise(PyExc_ImportError,
-        "strideport needs CPython: this interpreter has no PyObject_VectorcallMethod or no "
+        "strideport needs CPython: this interpreter has no PyObject_VectorcallMethod, no PyObject_Vectorcall or no "
         "PyObject_GetOptionalAttr");
 }
 

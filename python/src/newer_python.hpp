@@ -1,6 +1,6 @@
 /// Functions of CPython that this module's Limited API does not name yet, found in the interpreter that runs it.
 ///
-/// Both are public by now, and were exported by every CPython that this module loads into before they were.
+/// All are public by now, and were exported by every CPython that this module loads into before they were.
 #pragma once
 
 #include <Python.h>
@@ -15,6 +15,9 @@ namespace strideport::python {
 /// values in `args` and may be null; `count` is of the others, `args[0]` included. Null with the error set on failure.
 /// Not noexcept: a thread that the interpreter ends unwinds through the foreign code in there.
 PyObject* call_method(PyObject* name, PyObject* const* args, size_t count, PyObject* keywords);
+
+/// PyObject_Vectorcall, without keywords. Null with the error set on failure. Not noexcept, either.
+PyObject* call(PyObject* callable, PyObject* const* args, size_t count);
 
 /// PyObject_GetOptionalAttr: the attribute, or null with no error set where there is none; no AttributeError is made
 /// for that. Throws PythonError for other errors.

@@ -28,13 +28,28 @@ inline constexpr bool kHasGil = true;
 /// A count that the GIL guards, where there is one: an atomic addition costs 5 ns.
 using UserCount = std::conditional_t<kHasGil, Py_ssize_t, std::atomic<Py_ssize_t>>;
 
-/// What keeps a root's memory alive. At most one of `master.obj`, `owner` and `tracked` is set; `keepalive` may join
-/// the first two.
+/// An owner that is let go once, and that nobody counts.
+struct SoleOwner {
+  void* owner = nullptr;
+  void (*let_go)(void*) noexcept = nullptr;  ///< null where there is no owner
+
+  SoleOwner() = default;
+  SoleOwner(const SoleOwner&) = delete;
+  SoleOwner& operator=(const SoleOwner&) = delete;
+  ~SoleOwner() { reset(); }
+  void reset() noexcept {
+    if (let_go != nullptr) std::exchange(let_go, nullptr)(owner);
+  }
+};
+
+/// What keeps a root's memory alive. At most one of `master.obj`, `sole`, `owner` and `tracked` is set; `keepalive` may
+/// join the others but `tracked`.
 struct Lease {
-  Py_buffer master{};  ///< buffer protocol: released by PyBuffer_Release
+  Py_buffer master;  ///< buffer protocol: released by PyBuffer_Release; has no value without `has_master`
   bool has_master = false;
   bool master_is_private = false;      ///< master.obj is a memoryview that only this lease knows (import_pybuffer.cpp)
-  std::shared_ptr<void> owner;         ///< C++: DLPack imports, memory of our own
+  SoleOwner sole;                      ///< DLPack imports until `share` makes them an `owner`; with a GIL
+  std::shared_ptr<void> owner;         ///< C++: memory of our own, and DLPack imports that C++ shares
   std::unique_ptr<Buffer> tracked;     ///< memory that a driver knows: it knows the work pending on it, and its owner
   PyObject* tracked_object = nullptr;  ///< the Python object that owns what `tracked` knows; its reference is in there
   PyObject* keepalive = nullptr;       ///< any other object: array interface, from_pointer(owner=)
@@ -155,6 +170,10 @@ void own_master(Lease& lease, bool is_private) noexcept;
 /// A C++ Buffer over the same memory that keeps the lease: from any thread, with or without the GIL, and leaking
 /// rather than crashing once the interpreter finalises.
 Buffer share(BufferObject* self);
+
+/// A DLPack tensor over the same memory that keeps the lease in the same way, in one allocation.
+DLPackTensor share_tensor(BufferObject* self);
+DLPackLegacyTensor share_legacy_tensor(BufferObject* self);
 
 [[noreturn]] void raise_released();
 

@@ -9,6 +9,7 @@
 #include "dlpack_capsule.hpp"
 #include "error_value.hpp"
 #include "newer_python.hpp"
+#include "torch_tensors.hpp"
 
 namespace strideport::python {
 namespace {
@@ -32,40 +33,45 @@ const DLPackExchangeAPI* checked_table(PyObject* capsule) {
   return whole ? table : nullptr;
 }
 
-/// The classes in which instances of a type find their attributes, in order.
+/// The classes in which instances of a type find their attributes, in order. A metaclass may say otherwise, or raise,
+/// where it is asked for `__mro__` and `__dict__`: it is not asked.
 class Bases {
  public:
-  explicit Bases(PyTypeObject* type)
-      : mro_(Ref::steal(checked(PyObject_GetAttrString(reinterpret_cast<PyObject*>(type), "__mro__")))) {
-    if (!PyTuple_Check(mro_.get())) raise(PyExc_TypeError, "__mro__ is no tuple");
+  Bases(PyTypeObject* type, const ImportNames& names)
+      : names_(names), mro_(Ref::steal(checked(get_through(names.type_mro.get(), reinterpret_cast<PyObject*>(type))))) {
+    if (PyTuple_Check(mro_.get())) count_ = PyTuple_Size(mro_.get());
   }
 
   /// Which class has it; `none()` where no class has.
   Py_ssize_t where(PyObject* name) const {
-    for (Py_ssize_t i = 0; i < none(); ++i) {
-      const Ref dict = Ref::steal(checked(PyObject_GetAttrString(PyTuple_GetItem(mro_.get(), i), "__dict__")));
-      const int has = PySequence_Contains(dict.get(), name);
+    for (Py_ssize_t i = 0; i < count_; ++i) {
+      const int has = PySequence_Contains(dict(i).get(), name);
       if (has < 0) throw PythonError{};
       if (has > 0) return i;
     }
     return none();
   }
   bool have(PyObject* name) const { return where(name) < none(); }
-  Py_ssize_t none() const noexcept { return PyTuple_Size(mro_.get()); }
+  Py_ssize_t none() const noexcept { return count_; }
+
+  /// As it lies in the class; null where no class has it.
+  Ref find(PyObject* name) const {
+    const Py_ssize_t place = where(name);
+    return place == none() ? Ref() : Ref::steal(checked(PyObject_GetItem(dict(place).get(), name)));
+  }
 
  private:
+  Ref dict(Py_ssize_t place) const {
+    return Ref::steal(checked(get_through(names_.type_dict.get(), PyTuple_GetItem(mro_.get(), place))));
+  }
+
+  const ImportNames& names_;
   Ref mro_;
+  Py_ssize_t count_ = 0;
 };
 
-/// A module that somebody has imported; null, with no error set, where nobody has.
-Ref loaded_module(const char* name) {
-  Ref module = Ref::steal(PyImport_GetModule(interned(name).get()));
-  if (!module) PyErr_Clear();
-  return module;
-}
-
 /// True for NumPy's arrays, whose memory is the host's: no need to ask each of them.
-bool has_numpys_device(PyObject* type, const ImportNames& names) {
+bool has_numpys_device(const Bases& bases, const ImportNames& names) {
   const Ref numpy = loaded_module("numpy");
   if (!numpy) return false;
   const Ref ndarray = Ref::steal(PyObject_GetAttrString(numpy.get(), "ndarray"));
@@ -74,17 +80,20 @@ bool has_numpys_device(PyObject* type, const ImportNames& names) {
     return false;
   }
   const Ref theirs = optional_attribute(ndarray.get(), names.dlpack_device.get());
-  const Ref its = optional_attribute(type, names.dlpack_device.get());
-  return theirs && theirs.get() == its.get();
+  return theirs && theirs.get() == bases.find(names.dlpack_device.get()).get();
 }
 
-/// True for torch.Tensor itself, whose attributes `__torch_function__` does not see while no mode of torch is active.
-bool is_torchs_own(PyTypeObject* type) {
-  const Ref torch = loaded_module("torch");
-  if (!torch) return true;
-  const Ref tensor = Ref::steal(PyObject_GetAttrString(torch.get(), "Tensor"));
-  if (!tensor) PyErr_Clear();
-  return tensor.get() == reinterpret_cast<PyObject*>(type);
+/// What the attribute is for the type: the capsule itself, or what a descriptor gives. A failing one gives no table.
+Ref exchange_capsule(PyTypeObject* type, const Bases& bases, const ImportNames& names) {
+  Ref stored = bases.find(names.exchange_api.get());
+  if (!stored || PyCapsule_CheckExact(stored.get())) return stored;
+  try {
+    return optional_attribute(reinterpret_cast<PyObject*>(type), names.exchange_api.get());
+  } catch (const PythonError&) {
+    if (!is_plain_failure()) throw;
+    PyErr_Clear();
+    return {};
+  }
 }
 
 /// A table speaks for the class that has it, and for derived ones as long as they change nothing that it cannot know
@@ -95,25 +104,55 @@ const DLPackExchangeAPI* table_of(PyTypeObject* type, const Bases& bases, const 
   for (PyObject* hook : {names.dlpack.get(), names.torch_function.get(), names.torch_dispatch.get()}) {
     if (bases.where(hook) < owner) return nullptr;
   }
-  const Ref capsule = optional_attribute(reinterpret_cast<PyObject*>(type), names.exchange_api.get());
-  return checked_table(capsule.get());
+  return checked_table(exchange_capsule(type, bases, names).get());
 }
 
 ProducerType inspect(PyTypeObject* type, const ImportNames& names) {
-  const Bases bases(type);
+  const Bases bases(type, names);
   ProducerType answer;
   answer.has_dlpack = bases.have(names.dlpack.get());
   answer.table = table_of(type, bases, names);
   if (!answer.has_dlpack && answer.table == nullptr) return answer;
-  answer.is_host_only = has_numpys_device(reinterpret_cast<PyObject*>(type), names);
-  answer.may_require_grad = bases.have(names.requires_grad.get());
-  answer.may_be_conj = bases.have(names.is_conj.get());
-  answer.may_be_neg = bases.have(names.is_neg.get());
-  answer.intercepts = bases.have(names.torch_function.get()) && !is_torchs_own(type);
+  answer.is_host_only = has_numpys_device(bases, names);
   return answer;
 }
 
+/// type's own descriptor.
+Ref own_descriptor(const char* name) {
+  const Ref dict = Ref::steal(checked(PyObject_GetAttrString(reinterpret_cast<PyObject*>(&PyType_Type), "__dict__")));
+  return Ref::steal(checked(PyMapping_GetItemString(dict.get(), name)));
+}
+
+/// False once the type is gone, whatever is at its address now. The reference's callback may come late then, or, in
+/// some collectors, never.
+bool refers_to(const Ref& weak, PyTypeObject* type) noexcept {
+#ifdef Py_GIL_DISABLED
+  PyObject* found = nullptr;
+  if (PyWeakref_GetRef(weak.get(), &found) < 0) PyErr_Clear();
+  return Ref::steal(found).get() == reinterpret_cast<PyObject*>(type);
+#else
+  return PyWeakref_GetObject(weak.get()) == reinterpret_cast<PyObject*>(type);
+#endif
+}
+
 }  // namespace
+
+PyObject* get_through(PyObject* descriptor, PyObject* object) {
+  const auto get = reinterpret_cast<descrgetfunc>(PyType_GetSlot(Py_TYPE(descriptor), Py_tp_descr_get));
+  if (get == nullptr) return Py_NewRef(descriptor);
+  return get(descriptor, object, reinterpret_cast<PyObject*>(Py_TYPE(object)));
+}
+
+bool is_plain_failure() noexcept {
+  return PyErr_ExceptionMatches(PyExc_Exception) != 0 && PyErr_ExceptionMatches(PyExc_MemoryError) == 0 &&
+         PyErr_ExceptionMatches(PyExc_RecursionError) == 0;
+}
+
+Ref loaded_module(const char* name) {
+  Ref module = Ref::steal(PyImport_GetModule(interned(name).get()));
+  if (!module) PyErr_Clear();
+  return module;
+}
 
 ImportNames::ImportNames()
     : dlpack(interned("__dlpack__")),
@@ -132,7 +171,9 @@ ImportNames::ImportNames()
       agreed_stream(Ref::steal(checked(PyLong_FromUnsignedLongLong(StreamRef::legacy_default().handle())))),
       version_keyword(Ref::steal(checked(PyTuple_Pack(1, max_version.get())))),
       both_keywords(Ref::steal(checked(PyTuple_Pack(2, max_version.get(), stream.get())))),
-      stream_keyword(Ref::steal(checked(PyTuple_Pack(1, stream.get())))) {}
+      stream_keyword(Ref::steal(checked(PyTuple_Pack(1, stream.get())))),
+      type_mro(own_descriptor("__mro__")),
+      type_dict(own_descriptor("__dict__")) {}
 
 PyMethodDef ProducerTypes::death_definition_ = {"_forget_type", &ProducerTypes::on_death, METH_O, nullptr};
 
@@ -158,17 +199,33 @@ ProducerType ProducerTypes::of(PyTypeObject* type) {
   if (find(type, answer)) return answer;
   const Ref kept = Ref::borrow(reinterpret_cast<PyObject*>(type));
   answer = inspect(type, names);
+  if (answer.has_dlpack || answer.table != nullptr) {
+    if (const TorchTensors* tensors = torch(); tensors != nullptr && tensors->derives(type)) answer.torch = tensors;
+  }
   Entry entry{answer, Ref::steal(checked(PyWeakref_NewRef(kept.get(), callback_.get())))};
+  Entries::node_type gone;  // of a type that was here before, or what foreign code in there made; goes after the lock
   const std::lock_guard guard(mutex_);
+  gone = entries_.extract(type);
   entries_.try_emplace(type, std::move(entry));
   return answer;
+}
+
+const TorchTensors* ProducerTypes::torch() {
+  {
+    const std::lock_guard guard(mutex_);
+    if (torch_ != nullptr) return torch_.get();
+  }
+  std::unique_ptr<TorchTensors> found = TorchTensors::find(names);  // goes after the lock, where another was quicker
+  const std::lock_guard guard(mutex_);
+  if (torch_ == nullptr) torch_ = std::move(found);
+  return torch_.get();
 }
 
 bool ProducerTypes::find(PyTypeObject* type, ProducerType& answer) noexcept {
   std::unique_lock guard(mutex_, std::defer_lock);
   if constexpr (!kHasGil) guard.lock();
   const auto entry = entries_.find(type);
-  if (entry == entries_.end()) return false;
+  if (entry == entries_.end() || !refers_to(entry->second.weak, type)) return false;
   answer = entry->second.answer;
   return true;
 }
@@ -187,65 +244,6 @@ void ProducerTypes::drop(PyObject* weak) noexcept {
     gone = entries_.extract(entry);
     return;
   }
-}
-
-namespace {
-
-bool is_true(const Ref& answer) {
-  const int truth = PyObject_IsTrue(answer.get());
-  if (truth < 0) throw PythonError{};
-  return truth > 0;
-}
-
-bool says_yes(PyObject* object, PyObject* method) {
-  return is_true(Ref::steal(checked(call_method(method, &object, 1, nullptr))));
-}
-
-bool has_true(PyObject* object, PyObject* attribute) {
-  return is_true(Ref::steal(checked(PyObject_GetAttr(object, attribute))));
-}
-
-/// While it lives torch's own answers are given, whatever a subclass makes of questions.
-class WithoutTorchFunction {
- public:
-  WithoutTorchFunction() {
-    const Ref core = Ref::steal(checked(PyImport_ImportModule("torch._C")));
-    guard_ = Ref::steal(checked(PyObject_CallMethod(core.get(), "DisableTorchFunctionSubclass", nullptr)));
-    Ref::steal(checked(PyObject_CallMethod(guard_.get(), "__enter__", nullptr)));
-  }
-  ~WithoutTorchFunction() {
-    stay_if_ended();
-    const SavedError error;
-    if (!Ref::steal(PyObject_CallMethod(guard_.get(), "__exit__", "OOO", Py_None, Py_None, Py_None))) PyErr_Clear();
-  }
-  WithoutTorchFunction(const WithoutTorchFunction&) = delete;
-  WithoutTorchFunction& operator=(const WithoutTorchFunction&) = delete;
-
- private:
-  Ref guard_;
-};
-
-}  // namespace
-
-bool requires_grad(const ProducerType& type, const ImportNames& names, PyObject* object) {
-  if (!type.may_require_grad) return false;
-  std::optional<WithoutTorchFunction> own_answer;
-  if (type.intercepts) own_answer.emplace();
-  return has_true(object, names.requires_grad.get());
-}
-
-bool is_conj(const ProducerType& type, const ImportNames& names, PyObject* object) {
-  if (!type.may_be_conj) return false;
-  std::optional<WithoutTorchFunction> own_answer;
-  if (type.intercepts) own_answer.emplace();
-  return says_yes(object, names.is_conj.get());
-}
-
-bool is_neg(const ProducerType& type, const ImportNames& names, PyObject* object) {
-  if (!type.may_be_neg) return false;
-  std::optional<WithoutTorchFunction> own_answer;
-  if (type.intercepts) own_answer.emplace();
-  return says_yes(object, names.is_neg.get());
 }
 
 }  // namespace strideport::python

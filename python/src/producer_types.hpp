@@ -19,25 +19,25 @@ struct DLPackExchangeAPI;
 
 namespace strideport::python {
 
+class TorchTensors;
+
 struct ProducerType {
   const DLPackExchangeAPI* table = nullptr;  ///< checked; null where `__dlpack__` has to be asked
   bool has_dlpack = false;                   ///< on the type; instances may have it though it is false
   bool is_host_only = false;                 ///< `__dlpack_device__` is NumPy's, which knows the host alone
-  bool may_require_grad = false;             ///< has torch's attribute of that name
-  bool may_be_conj = false;                  ///< has torch's method is_conj
-  bool may_be_neg = false;                   ///< has torch's method is_neg
-  bool intercepts = false;                   ///< derives from torch.Tensor: `__torch_function__` sees such questions
+  const TorchTensors* torch = nullptr;       ///< what is asked of torch's tensors, where the type derives from them
 };
 
 /// The strings and tuples with which imports ask, made once.
 struct ImportNames {
   Ref dlpack, dlpack_device, exchange_api, torch_function, torch_dispatch, requires_grad, is_conj, is_neg, stream,
       max_version, dl_device, copy;
-  Ref version;          ///< (1, 3)
-  Ref agreed_stream;    ///< the number of the stream that producers make memory of a device ready on
-  Ref version_keyword;  ///< ("max_version",)
-  Ref both_keywords;    ///< ("max_version", "stream")
-  Ref stream_keyword;   ///< ("stream",)
+  Ref version;              ///< (1, 3)
+  Ref agreed_stream;        ///< the number of the stream that producers make memory of a device ready on
+  Ref version_keyword;      ///< ("max_version",)
+  Ref both_keywords;        ///< ("max_version", "stream")
+  Ref stream_keyword;       ///< ("stream",)
+  Ref type_mro, type_dict;  ///< type's own descriptors of `__mro__` and `__dict__`, which no metaclass overrides
 
   ImportNames();  ///< throws PythonError
 };
@@ -64,17 +64,23 @@ class ProducerTypes {
   /// A dying type's weak reference calls this.
   static PyObject* on_death(PyObject* self, PyObject* weak) noexcept;
   bool find(PyTypeObject* type, ProducerType& answer) noexcept;
+  const TorchTensors* torch();
   void drop(PyObject* weak) noexcept;
 
   static PyMethodDef death_definition_;
   std::mutex mutex_;  // free-threaded CPython; with a GIL nobody waits for it
   Entries entries_;
-  Ref callback_;  // its self is a capsule, whose context is this object while it lives
+  std::unique_ptr<TorchTensors> torch_;  // for good, once it is there
+  Ref callback_;                         // its self is a capsule, whose context is this object while it lives
 };
 
-// torch's questions, asked of `object` where its type knows them. Each throws PythonError.
-bool requires_grad(const ProducerType& type, const ImportNames& names, PyObject* object);
-bool is_conj(const ProducerType& type, const ImportNames& names, PyObject* object);
-bool is_neg(const ProducerType& type, const ImportNames& names, PyObject* object);
+/// What a descriptor makes of an object, whatever that one's class has to say. Null with the error set on failure.
+PyObject* get_through(PyObject* descriptor, PyObject* object);
+
+/// True where the error that is set leaves another way to ask: an Exception, and not that memory or stack is short.
+bool is_plain_failure() noexcept;
+
+/// A module that somebody has imported; null, with no error set, where nobody has.
+Ref loaded_module(const char* name);
 
 }  // namespace strideport::python

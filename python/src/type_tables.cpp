@@ -21,7 +21,7 @@ PyMethodDef methods[] = {
     {"tobytes", as_method(&keywords<&tobytes>), kKeywords, doc::tobytes},
     {"tolist", as_method(&no_arguments<&tolist>), METH_NOARGS, doc::tolist},
     {"hex", as_method(&keywords<&hex>), kKeywords, doc::hex},
-    {"cast", as_method(&keywords<&cast>), kKeywords, doc::cast},
+    {"cast", as_method(&cast), METH_FASTCALL | METH_KEYWORDS, doc::cast},
     {"toreadonly", as_method(&no_arguments<&toreadonly>), METH_NOARGS, doc::toreadonly},
     {"release", as_method(&no_arguments<&release_method>), METH_NOARGS, doc::release},
     {"count", as_method(&one_argument<&count>), METH_O, doc::count},

@@ -8,6 +8,7 @@ import pytest
 import strideport as sp
 from support.array_offers import ARRAYS, Interface, Struct
 from support.peers import peer
+from support.protocols import PyArrayInterface
 
 np = peer("numpy")
 
@@ -19,20 +20,6 @@ def test_a_struct_that_is_no_capsule_is_refused(value):
 
     with pytest.raises((TypeError, ValueError, BufferError)):
         sp.Buffer(Bad())
-
-
-class PyArrayInterface(ctypes.Structure):
-    _fields_ = [
-        ("two", ctypes.c_int),
-        ("nd", ctypes.c_int),
-        ("typekind", ctypes.c_char),
-        ("itemsize", ctypes.c_int),
-        ("flags", ctypes.c_int),
-        ("shape", ctypes.POINTER(ctypes.c_ssize_t)),
-        ("strides", ctypes.POINTER(ctypes.c_ssize_t)),
-        ("data", ctypes.c_void_p),
-        ("descr", ctypes.c_void_p),
-    ]
 
 
 def struct_of(two=2, nd=1, kind=b"i", itemsize=4, flags=0x700, shape=(4,), strides=(4,), data=True, name=None):
@@ -56,7 +43,6 @@ def struct_of(two=2, nd=1, kind=b"i", itemsize=4, flags=0x700, shape=(4,), strid
         hand.shape_,
         hand.strides_,
         ctypes.addressof(hand.memory) if data else None,
-        None,
     )
     new = ctypes.pythonapi.PyCapsule_New
     new.argtypes, new.restype = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p], ctypes.py_object
@@ -95,6 +81,24 @@ def test_structs_by_hand_come_in():
 def test_malformed_structs_are_refused(changes, word):
     with pytest.raises((ValueError, BufferError, TypeError), match=word):
         sp.Buffer(struct_of(**changes))
+
+
+@pytest.mark.parametrize("change", [dict(nd=-1), dict(nd=1000), dict(itemsize=-1), dict(shape=None)], ids=str)
+def test_what_was_checked_is_what_is_used(change):
+    """A producer that changes its struct once it has been looked at."""
+    hand = struct_of(kind=b"V", itemsize=4)
+
+    class Changing:
+        __array_struct__ = property(lambda self: hand.__array_struct__)
+
+        @property
+        def dtype(self):
+            for name, value in change.items():
+                setattr(hand.c, name, value)
+            raise AttributeError("dtype")
+
+    buffer = sp.Buffer(Changing())
+    assert (buffer.shape, buffer.itemsize, buffer.ptr) == ((4,), 4, ctypes.addressof(hand.memory))
 
 
 def struct_in(capsule):

@@ -8,6 +8,7 @@ import weakref
 import pytest
 import strideport as sp
 from support import dlpack as dl
+from support.children import run_python
 from support.devices import each_device, each_place, needs_devices, wait_until_gone
 from support.dlpack import Producer, Taken, Tensor
 
@@ -171,6 +172,30 @@ def test_an_error_indicator_survives_the_owner(device):
         assert fell == [1]
     finally:
         sys.unraisablehook = hook
+
+
+@each_device
+def test_a_crash_of_an_owner_is_told_whatever_thread_lets_it_go(device):
+    """As a rule that is the thread that waits for devices: it blocks signals, but not its own faults."""
+    code = f"""
+    import ctypes, time
+    import strideport as sp
+
+    class Crashing:
+        def __del__(self):
+            ctypes.string_at(0)
+
+    memory = sp.empty({1 << 26}, "uint8", device={device!r})
+    buffer = sp.from_pointer(memory.ptr, memory.nbytes, "uint8", device={device!r}, owner=Crashing())
+    target, stream = sp.empty(memory.nbytes, "uint8", device={device!r}), sp.Stream({device!r})
+    sp.copy(target, buffer, stream)
+    del buffer
+    while True:
+        time.sleep(60)
+    """
+    result = run_python(code, check=False)
+    assert result.returncode < 0 or "AddressSanitizer" in result.stderr
+    assert "Segmentation fault" in result.stderr or "AddressSanitizer" in result.stderr
 
 
 @each_device

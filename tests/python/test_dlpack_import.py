@@ -6,7 +6,9 @@ import struct
 import pytest
 import strideport as sp
 from support import dlpack as dl
+from support.children import run_python
 from support.dlpack import Producer, Tensor
+from support.peers import peer
 
 VERSIONED = pytest.mark.parametrize("versioned", [True, False], ids=["versioned", "legacy"])
 
@@ -316,6 +318,35 @@ def test_deleters_that_run_python_keep_the_error_in_flight():
     del caught
     gc.collect()
     assert tensor.deleted == 1
+
+
+def test_no_deleter_sees_the_error_that_gives_its_tensor_up():
+    """Where there is no memory for the Buffer. The deleter, PyErr_Clear, would lose the MemoryError."""
+    peer("_testcapi")
+    result = run_python("""
+        import ctypes, _testcapi
+        import strideport as sp
+        from support import dlpack as dl
+
+        def take(versioned, failing):
+            kept = [sp.asbuffer(b"a") for _ in range(64)]  # no memory of Buffers before is left
+            tensor = dl.Tensor(versioned=versioned)
+            tensor.managed.deleter = ctypes.cast(ctypes.pythonapi.PyErr_Clear, dl.Deleter)
+            capsule = tensor.capsule
+            try:
+                _testcapi.set_nomemory(failing, failing + 1)
+                sp.from_dlpack(capsule)
+            except BaseException as error:
+                _testcapi.remove_mem_hooks()
+                return type(error)
+            else:
+                _testcapi.remove_mem_hooks()
+                return None
+
+        for versioned in (True, False):
+            print(*{take(versioned, failing) for failing in range(6)} - {None})
+    """)
+    assert result.stdout.split("\n") == ["<class 'MemoryError'>"] * 2 + [""]
 
 
 def test_copy_false_refuses_what_the_producer_copied():

@@ -144,15 +144,23 @@ def test_an_instance_offers_no_table():
     assert (producer.asked_by_table, producer.asked_by_method) == (0, 1)
 
 
-def test_a_metaclass_that_raises_leaves_the_matter_to_nobody():
-    class Meta(type):
-        def __getattribute__(cls, name):
-            if name == "__dlpack_c_exchange_api__":
-                raise KeyboardInterrupt
-            return super().__getattribute__(name)
+class RaisingTable:
+    def __init__(self, error):
+        self.error = error
 
-    kind = Meta("Raising", (exchanging_type(),), {})
-    with pytest.raises(KeyboardInterrupt):
+    def __get__(self, obj, owner):
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [AttributeError("no"), RuntimeError("no")], ids=repr)
+def test_an_attribute_that_raises_is_no_table(error):
+    assert not used(type("Raising", (Exchanging,), {"__dlpack_c_exchange_api__": RaisingTable(error)}))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError()], ids=repr)
+def test_an_attribute_that_raises_what_is_no_refusal_ends_the_import(error):
+    kind = type("Raising", (Exchanging,), {"__dlpack_c_exchange_api__": RaisingTable(error)})
+    with pytest.raises(type(error)):
         sp.asbuffer(holding(kind, Tensor()))
 
 
@@ -240,6 +248,23 @@ def test_dlpack_answers_where_the_table_fails(take, outcome):
     producer = FAILING(outcome)
     assert take(producer).tolist() == [1, 2, 3, 4]
     assert (producer.asked_by_table, producer.asked_by_method) == (1, 1)
+
+
+@every_import
+@pytest.mark.parametrize("outcome", ERRORS, ids=repr)
+@pytest.mark.parametrize("capsule", [True, False], ids=["malformed capsule", "no capsule"])
+def test_where_dlpack_fails_too_its_error_has_the_tables_as_context(take, outcome, capsule):
+    class Both(FAILING):
+        table = FAILING.table
+        __dlpack_c_exchange_api__ = FAILING.__dlpack_c_exchange_api__
+
+        def __dlpack__(self, **keywords):
+            return malformed.capsule if capsule else "nothing"
+
+    malformed = Tensor(shape=(-1,))
+    with pytest.raises(ValueError if capsule else TypeError, match="-1|not a capsule") as caught:
+        take(Both(outcome))
+    assert caught.value.__context__ is outcome and malformed.deleted == capsule
 
 
 @every_import

@@ -31,25 +31,67 @@ def used(kind):
     return producer.asked_by_table == 1
 
 
-class Counting(type):
-    """Counts how often a class is asked for its table."""
+class Counted:
+    """A table that counts how often it is asked for."""
 
-    asked = 0
+    def __init__(self, capsule):
+        self.capsule = capsule
+        self.asked = 0
 
-    def __getattribute__(cls, name):
-        if name == "__dlpack_c_exchange_api__":
-            Counting.asked += 1
-        return super().__getattribute__(name)
+    def __get__(self, obj, owner):
+        self.asked += 1
+        return self.capsule
 
 
 @pytest.mark.parametrize("case", [{}, {"major": 2}], ids=["yes", "no"])
 def test_a_type_is_asked_once(case):
-    kind = Counting("Counted", (exchanging_type(**case),), {})
-    Counting.asked = 0
+    whole = exchanging_type(**case)
+    counted = Counted(whole.__dlpack_c_exchange_api__)
+    kind = type("Asked", (Exchanging,), {"__dlpack_c_exchange_api__": counted, "table": whole.table})
     for _ in range(5):
-        used(kind)
+        assert used(kind) is not bool(case)
         sp.from_dlpack(holding(kind, Tensor(numbers())))
-    assert Counting.asked == 1
+    assert counted.asked == 1
+
+
+class RaisingMro(type):
+    @property
+    def __mro__(cls):
+        raise RuntimeError("no __mro__")
+
+
+class LyingMro(type):
+    @property
+    def __mro__(cls):
+        return 5
+
+
+class EmptyMro(type):
+    @property
+    def __mro__(cls):
+        return ()
+
+
+class RaisingDict(type):
+    @property
+    def __dict__(cls):
+        raise RuntimeError("no __dict__")
+
+
+class Deaf(type):
+    def __getattribute__(cls, name):
+        raise RuntimeError(f"no {name}")
+
+
+@pytest.mark.parametrize("meta", [RaisingMro, LyingMro, EmptyMro, RaisingDict, Deaf])
+@pytest.mark.parametrize("has_table", [True, False], ids=["table", "method"])
+def test_what_a_metaclass_says_of_a_class_is_not_asked(meta, has_table):
+    """Attributes are where they are for the instances, too."""
+    base = exchanging_type() if has_table else Exchanging
+    kind = meta("Odd", (base,), {})
+    assert used(kind) is has_table
+    with pytest.raises(TypeError, match="offers no memory"):
+        sp.asbuffer(meta("Bare", (), {})())
 
 
 def test_types_are_remembered_weakly():
@@ -78,6 +120,29 @@ def test_a_new_type_at_an_old_address_is_asked_again():
         del kind
         gc.collect(0)
     gc.collect()
+
+
+def test_an_answer_is_believed_only_while_its_type_lives():
+    """A garbage collector may let a type go without calling what would forget it; here that does nothing."""
+    run_python("""
+        import ctypes, gc, weakref
+        from support.dlpack import _api
+        from test_dlpack_producer_types import exchanging_type, used
+
+        def make(expected):
+            kind = exchanging_type(major=1 if expected else 2)
+            assert used(kind) is expected
+            return weakref.getweakrefs(kind)[-1].__callback__
+
+        callback = make(True)
+        gc.collect()
+        set_context = _api.PyCapsule_SetContext
+        set_context.argtypes, set_context.restype = [ctypes.py_object, ctypes.c_void_p], ctypes.c_int
+        set_context(callback.__self__, None)
+        for round_ in range(200):  # at addresses used before, unless AddressSanitizer keeps them
+            make(round_ % 2 == 0)
+            gc.collect()
+    """)
 
 
 def test_a_class_that_gains_a_table_goes_on_as_before():

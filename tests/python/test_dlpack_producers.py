@@ -68,10 +68,56 @@ def test_type_errors_from_inside_a_producer_are_not_swallowed():
         sp.from_dlpack(Failing(fail))
 
 
+class Homeless(Producer):
+    """Cannot say where its memory is, as torch's tensors without a storage cannot."""
+
+    def __dlpack_device__(self):
+        raise NotImplementedError("no storage")
+
+
+@pytest.mark.parametrize("take", [sp.asbuffer, sp.from_dlpack])
+def test_what_refuses_has_the_words_where_the_device_is_not_known(take):
+    class Refusing(Homeless):
+        def __dlpack__(self, **keywords):
+            raise BufferError("layout")
+
+    with pytest.raises(BufferError, match="layout"):
+        take(Refusing(None))
+
+
+@pytest.mark.parametrize("take", [sp.asbuffer, sp.from_dlpack])
+def test_memory_of_a_device_that_is_not_known_is_left_alone(take):
+    """It would not be ready on any stream that was agreed on."""
+    tensor = Tensor(numbers())
+    with pytest.raises(NotImplementedError, match="no storage"):
+        take(Homeless(tensor))
+    assert not tensor.used and tensor.deleted == 0
+
+
+@pytest.mark.parametrize("take", [sp.asbuffer, sp.from_dlpack])
+def test_questions_of_torch_are_asked_of_torchs_tensors_alone(take):
+    class Algebraic(Producer):
+        requires_grad = True
+
+        def is_neg(self, tolerance):
+            raise AssertionError("not torch's")
+
+        is_conj = is_neg
+
+    assert take(Algebraic(Tensor(numbers()))).tolist() == [0, 1, 2, 3]
+
+
 def test_objects_without_the_protocol_are_type_errors():
     for thing in (5, None, "x", object(), [1]):
         with pytest.raises((TypeError, AttributeError)):
             sp.from_dlpack(thing)
+
+
+@pytest.mark.parametrize("thing", [b"abc", bytearray(3), memoryview(b"abc")], ids=repr)
+def test_objects_without_the_protocol_are_sent_to_asbuffer(thing):
+    with pytest.raises(TypeError, match="has no __dlpack__.*asbuffer"):
+        sp.from_dlpack(thing)
+    assert sp.from_dlpack(sp.asbuffer(thing)).tolist() == list(thing)
 
 
 def test_the_attribute_is_looked_up_on_the_type_or_the_object_but_never_half():

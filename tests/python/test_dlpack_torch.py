@@ -98,6 +98,59 @@ def test_what_memory_does_not_hold_is_refused(take, make):
     assert alive() is None
 
 
+class Lying(torch.overrides.TorchFunctionMode):
+    """Answers False whatever torch is asked."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        return False
+
+
+MARKED = [name for name in REFUSED if name != "sparse"]
+
+
+@pytest.mark.parametrize("name", MARKED)
+@has_table
+def test_a_mode_of_torch_answers_for_no_tensor(name):
+    tensor = REFUSED[name]()
+    plain = torch.arange(3)
+    with Lying():
+        assert tensor.requires_grad is False and tensor.is_conj() is False
+        assert sp.asbuffer(plain).tolist() == [0, 1, 2]
+        with pytest.raises((BufferError, TypeError)):  # its __dlpack__ answers False then
+            sp.asbuffer(tensor)
+
+
+@every_import
+@pytest.mark.parametrize("name", MARKED)
+def test_attributes_of_a_tensor_or_its_class_answer_for_no_tensor(take, name):
+    class Denying(torch.Tensor):
+        requires_grad = False
+
+        def is_neg(self):
+            return False
+
+        is_conj = is_neg
+
+    tensor = REFUSED[name]()
+    if type(tensor) is torch.Tensor and not tensor.requires_grad:
+        with pytest.raises(BufferError, match="conj|negative"):
+            take(tensor.as_subclass(Denying))
+    tensor.is_neg = tensor.is_conj = lambda: False
+    with pytest.raises(BufferError, match="grad|conj|negative"):
+        take(tensor)
+
+
+def test_tensors_without_a_storage_are_refused_in_torchs_words():
+    """torch cannot say their device. asbuffer goes on to the interfaces, where torch raises a RuntimeError."""
+    tensor = torch.eye(3).to_mkldnn()
+    with pytest.raises(NotImplementedError):
+        tensor.__dlpack_device__()
+    with pytest.raises(BufferError, match="layout"):
+        sp.from_dlpack(tensor)
+    with pytest.raises((BufferError, RuntimeError)):
+        sp.asbuffer(tensor)
+
+
 @every_import
 def test_what_was_resolved_comes_in(take):
     values = complex_numbers().conj()

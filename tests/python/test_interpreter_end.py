@@ -91,8 +91,15 @@ DAEMONS = """
 """
 
 # What runs Python code below frames of ours that let no exception out: a producer's method, the end of an owner, of what
-# a producer answered, and of an error that another protocol made good.
-INSIDE = {"producer": "Producer()", "owner": "Owner(8)", "answer": "Answering()", "error": "Refusing()"}
+# a producer answered, of an error that another protocol made good, and of what a DLPack deleter lets go.
+INSIDE = {
+    "producer": "Producer()",
+    "owner": "Owner(8)",
+    "answer": "Answering()",
+    "error": "Refusing()",
+    "deleter": "np.asarray(Owner(8)).__dlpack__(max_version=(1, 0))",
+    "legacy deleter": "np.asarray(Owner(8)).__dlpack__()",
+}
 
 
 @pytest.mark.parametrize("threads", [1, 4])

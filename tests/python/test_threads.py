@@ -1,10 +1,12 @@
 """Threads: one capsule has one taker; views, releases and copies from many threads at once."""
 
 import gc
+import sys
 import threading
 
 import pytest
 import strideport as sp
+from support.children import run_python
 from support.dlpack import Producer, Taken, Tensor
 from support.peers import peer
 
@@ -165,3 +167,39 @@ def test_first_uses_from_many_threads():
         threads = [threading.Thread(target=work) for _ in range(16)]
         [t.start() for t in threads]; [t.join() for t in threads]
     """)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the C library's functions by their names")
+def test_what_a_finaliser_keeps_for_a_thread_of_c_may_take_the_gil_as_it_dies():
+    """CPython before 3.12.4 crashed there: with the thread's state it drops what is in a threading.local."""
+    code = """
+    import ctypes, threading
+    import strideport as sp
+    from support.dlpack import Taken
+
+    kept = threading.local()
+
+    class Kept:
+        def __init__(self):
+            self.export = Taken(sp.asbuffer(bytearray(4)).__dlpack__(max_version=(1, 0)))
+
+        def __del__(self):
+            self.export.delete()
+            print("kept")
+
+    class Memory(bytearray):
+        def __del__(self):
+            kept.here = Kept()
+            print("memory")
+
+    libc, thread = ctypes.CDLL(None), ctypes.c_ulong()
+    libc.pthread_create.argtypes = [ctypes.c_void_p] * 4
+    libc.pthread_join.argtypes = [ctypes.c_ulong, ctypes.c_void_p]
+    out = Taken(sp.asbuffer(Memory(4)).__dlpack__(max_version=(1, 0)))
+    deleter = ctypes.cast(out.managed.deleter, ctypes.c_void_p)
+    assert libc.pthread_create(ctypes.addressof(thread), None, deleter, out.address) == 0
+    assert libc.pthread_join(thread, None) == 0
+    print("joined")
+    """
+    # Without a GIL what another thread holds for a moment dies later.
+    assert sorted(run_python(code).stdout.split()) == ["joined", "kept", "memory"]

@@ -8,7 +8,7 @@ import sys
 import textwrap
 
 
-def run_python(code: str, *, timeout: float = 120, check: bool = True, **env: str) -> subprocess.CompletedProcess:
+def run_python(code: str, *, timeout: float = 600, check: bool = True, **env: str) -> subprocess.CompletedProcess:
     """Runs `code`. Errors on exit, warnings on stderr and crashes are for the caller to see; a failure raises."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), **env}
     result = subprocess.run(

@@ -118,14 +118,16 @@ class Interface:
 
 
 class PyArrayInterface(ctypes.Structure):
+    """NumPy's, as its documentation of `__array_struct__` has it."""
+
     _fields_ = [
         ("two", ctypes.c_int),
         ("nd", ctypes.c_int),
         ("typekind", ctypes.c_char),
         ("itemsize", ctypes.c_int),
         ("flags", ctypes.c_int),
-        ("shape", ctypes.c_void_p),
-        ("strides", ctypes.c_void_p),
+        ("shape", ctypes.POINTER(ctypes.c_ssize_t)),
+        ("strides", ctypes.POINTER(ctypes.c_ssize_t)),
         ("data", ctypes.c_void_p),
         ("descr", ctypes.py_object),
     ]
@@ -142,7 +144,8 @@ class Struct:
             self.c.flags |= HAS_DESCR
             self.descr = list(element.descr)
             self.c.descr = self.descr
-        self.c.shape, self.c.strides = (ctypes.addressof(sizes) for sizes in memory.sizes)
+        extents = ctypes.POINTER(ctypes.c_ssize_t)
+        self.c.shape, self.c.strides = (ctypes.cast(sizes, extents) for sizes in memory.sizes)
         self.c.data = memory.address
         self.__array_struct__ = dl._new(ctypes.addressof(self.c), None, None)
 
@@ -327,7 +330,7 @@ def take_struct(obj: object) -> Seen:
     capsule = obj.__array_struct__
     c = PyArrayInterface.from_address(dl._pointer(capsule, None))
     assert c.two == 2
-    sizes = [(ctypes.c_ssize_t * c.nd).from_address(address) if c.nd else () for address in (c.shape, c.strides)]
+    sizes = [extents[: c.nd] if c.nd else [] for extents in (c.shape, c.strides)]
     kind, order = c.typekind.decode(), "<" if c.flags & NOT_SWAPPED else ">"
     spelled = f"{'|' if c.itemsize == 1 or kind in 'SV' else order}{kind}{c.itemsize}"
     words = (spelled, tuple(c.descr)) if c.flags & HAS_DESCR else spelled
