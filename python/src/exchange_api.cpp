@@ -15,6 +15,7 @@
 #include "arguments.hpp"
 #include "call_adapters.hpp"
 #include "dlpack_capsule.hpp"
+#include "import_dlpack.hpp"
 #include "methods.hpp"
 #include "object.hpp"
 #include "ref.hpp"
@@ -97,14 +98,14 @@ int from_object(void* object, DLManagedTensorVersioned** out) noexcept {
   });
 }
 
-int to_object(DLManagedTensorVersioned* tensor, void** out) noexcept {
+int to_object(DLManagedTensorVersioned* given, void** out) noexcept {
   return guarded(-1, [&] {
-    DLPackTensor owned(tensor);                                        // stolen, also where this fails
-    const bool known = owned && owned->version.major == kDLPackMajor;  // else nothing more of it may be read
-    const Ref module = Ref::steal(checked(PyImport_ImportModule("strideport._core")));
-    const auto type = static_cast<DeviceType>(known ? owned->dl_tensor.device.device_type : kDLCPU);
-    Buffer buffer = import_dlpack(std::move(owned), work_stream(type).value_or(StreamRef::host()));
-    *out = wrap(state_of_module(module.get()), std::move(buffer), nullptr);
+    ForeignTensor tensor(given);  // stolen, also where this fails
+    if (!tensor) throw InvalidArgument("DLPack: the tensor is NULL");
+    const Ref module = Ref::steal(PyImport_ImportModule("strideport._core"));
+    if (!module) give_up(std::move(tensor));
+    const StreamRef stream = work_stream(type_of(*tensor)).value_or(StreamRef::host());
+    *out = adopt(state_of_module(module.get()), std::move(tensor), stream, nullptr).root.release();
     return 0;
   });
 }
