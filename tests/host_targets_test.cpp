@@ -2,8 +2,10 @@
 // where a page ends.
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 #include <string>
 #include <vector>
@@ -141,6 +143,27 @@ TEST_F(Transposes, BeginAtAnyByte) {
                                dst_memory_);
       });
     }
+  });
+}
+
+// Threads may have little, 128 KiB with some C libraries.
+TEST_F(Transposes, TakeLittleStack) {
+  if (testing::kSanitized) GTEST_SKIP() << "sanitizers widen the stack's frames";
+  each_target_and_item([&](int64_t item) {
+    each_block(1040 / item + 9, 1040 / item + 9, item, [&](const Block& b) {
+      const std::function<void()> work = [&] { at_the_end(b); };
+      pthread_attr_t attributes;
+      pthread_t thread;
+      ASSERT_EQ(pthread_attr_init(&attributes), 0);
+      ASSERT_EQ(pthread_attr_setstacksize(&attributes, size_t{80} << 10), 0);
+      const auto run = [](void* context) -> void* {
+        (*static_cast<const std::function<void()>*>(context))();
+        return nullptr;
+      };
+      ASSERT_EQ(pthread_create(&thread, &attributes, run, const_cast<std::function<void()>*>(&work)), 0);
+      EXPECT_EQ(pthread_join(thread, nullptr), 0);
+      EXPECT_EQ(pthread_attr_destroy(&attributes), 0);
+    });
   });
 }
 

@@ -14,7 +14,7 @@ constexpr bool is_word(int size) { return size == 1 || size == 2 || size == 4 ||
 template <int S, class Places = Even>
 class ShiftedTiles {
  public:
-  static constexpr int kReadBytes = is_word(S) ? 256 : 384;
+  static constexpr int kReadBytes = is_word(S) ? 256 : S == 3 ? 192 : 384;  // all of this lies on the stack
   static constexpr int kWriteBytes = is_word(S) ? 128 : 192;
   static constexpr int kTileRows = kReadBytes / S;
   static constexpr int kTileColumns = kWriteBytes / S;
