@@ -2,7 +2,6 @@
 
 #include <dlpack/dlpack.h>
 
-#include <optional>
 #include <utility>
 
 #include "call_adapters.hpp"
@@ -148,10 +147,18 @@ bool is_plain_failure() noexcept {
          PyErr_ExceptionMatches(PyExc_RecursionError) == 0;
 }
 
+// Not PyImport_GetModule, which waits for a thread that is importing the module: that one may wait for us.
 Ref loaded_module(const char* name) {
-  Ref module = Ref::steal(PyImport_GetModule(interned(name).get()));
-  if (!module) PyErr_Clear();
-  return module;
+  PyObject* const modules = PyImport_GetModuleDict();
+#ifdef Py_GIL_DISABLED
+  PyObject* module = nullptr;
+  if (PyDict_GetItemRef(modules, interned(name).get(), &module) < 0) PyErr_Clear();
+  return Ref::steal(module);
+#else
+  PyObject* const module = PyDict_GetItemWithError(modules, interned(name).get());
+  if (module == nullptr) PyErr_Clear();
+  return module == nullptr ? Ref() : Ref::borrow(module);
+#endif
 }
 
 ImportNames::ImportNames()

@@ -80,7 +80,7 @@ PyObject* get_through(PyObject* descriptor, PyObject* object);
 /// True where the error that is set leaves another way to ask: an Exception, and not that memory or stack is short.
 bool is_plain_failure() noexcept;
 
-/// A module that somebody has imported; null, with no error set, where nobody has.
+/// A module that somebody has imported, or is importing; null, with no error set, where nobody has.
 Ref loaded_module(const char* name);
 
 }  // namespace strideport::python

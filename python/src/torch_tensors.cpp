@@ -45,11 +45,12 @@ std::unique_ptr<TorchTensors> TorchTensors::find(const ImportNames& names) {
   if (!torch || !core) return nullptr;
   std::unique_ptr<TorchTensors> found(new TorchTensors);
   found->tensor_ = attribute(torch, "Tensor");
+  if (!found->tensor_) return nullptr;  // torch is still being imported
   for (const char* name : {"TensorBase", "_TensorBase"}) {  // before torch 2.2
     if (!found->base_) found->base_ = attribute(core, name);
   }
   if (!found->base_) found->base_ = Ref::borrow(found->tensor_.get());
-  if (!found->base_ || !PyType_Check(found->base_.get())) return nullptr;
+  if (!PyType_Check(found->base_.get())) return nullptr;
   found->mode_enabled_ = attribute(core, "_is_torch_function_mode_enabled");
   found->disable_ = attribute(core, "DisableTorchFunction");
   found->requires_grad_ = optional_attribute(found->base_.get(), names.requires_grad.get());

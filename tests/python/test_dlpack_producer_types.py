@@ -1,6 +1,7 @@
 """What imports remember of a producer's type: asked once, weakly, and what a class may change afterwards."""
 
 import gc
+import textwrap
 import weakref
 
 import pytest
@@ -205,14 +206,33 @@ def test_instances_may_have_dlpack_of_their_own():
 def test_the_callback_of_our_weak_references_is_harmless_in_other_hands():
     kind = exchanging_type()
     assert used(kind)
-    ours = [
-        ref
-        for ref in weakref.getweakrefs(kind)
-        if getattr(ref.__callback__, "__name__", "") == "_forget_type"
-    ]
+    ours = [ref for ref in weakref.getweakrefs(kind) if getattr(ref.__callback__, "__name__", "") == "_forget_type"]
     assert len(ours) == 1
     ours[0].__callback__(None)
     assert used(kind)
     ours[0].__callback__(ours[0])
     assert used(kind)
     assert len([ref for ref in weakref.getweakrefs(kind) if ref is not ours[0]]) >= 1
+
+
+def test_nobody_waits_for_a_module_that_another_thread_imports(tmp_path):
+    """Imports ask whether a producer is torch's; torch may be waiting for that very import."""
+    (tmp_path / "torch.py").write_text(
+        textwrap.dedent("""
+        import threading
+        import strideport as sp
+        from support.dlpack import Tensor
+
+        class Producer:
+            def __dlpack__(self, **keywords):
+                return Tensor().capsule
+
+            def __dlpack_device__(self):
+                return (1, 0)
+
+        done = threading.Event()
+        threading.Thread(target=lambda: (sp.from_dlpack(Producer()), done.set()), daemon=True).start()
+        assert done.wait(60)
+        """)
+    )
+    run_python(f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import torch")
