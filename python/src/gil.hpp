@@ -7,6 +7,8 @@
 
 #include <Python.h>
 
+#include <exception>
+
 namespace strideport::python {
 
 /// PyEval_RestoreThread.
@@ -30,12 +32,13 @@ void release_gil(GilState state);
 
 /// In a frame that runs foreign code below others that are noexcept: where the end of the interpreter ends the thread
 /// in there, its destructor is the first thing that pthread_exit meets. The functions that have one are not inlined:
-/// inside of a noexcept caller the unwinder would find that frame's std::terminate instead.
+/// inside of a noexcept caller the unwinder would find that frame's std::terminate instead. An exception of C++ passes,
+/// to end the process there with its own words.
 class StayIfUnwound {
  public:
   StayIfUnwound() = default;
   ~StayIfUnwound() {
-    if (!returned_) stay_for_ever();
+    if (!returned_ && std::uncaught_exceptions() == exceptions_) stay_for_ever();
   }
   StayIfUnwound(const StayIfUnwound&) = delete;
   StayIfUnwound& operator=(const StayIfUnwound&) = delete;
@@ -43,6 +46,7 @@ class StayIfUnwound {
 
  private:
   bool returned_ = false;
+  const int exceptions_ = std::uncaught_exceptions();
 };
 
 /// Py_DECREF: the last one runs finalisers, which are foreign code.

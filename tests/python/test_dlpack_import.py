@@ -1,6 +1,7 @@
 """DLPack in: hand-made capsules, every rule, and exactly one deleter call whatever happens."""
 
 import gc
+import signal
 import struct
 
 import pytest
@@ -354,3 +355,21 @@ def test_copy_false_refuses_what_the_producer_copied():
     with pytest.raises(BufferError, match="copy=False.*made a copy"):
         sp.from_dlpack(Producer(tensor), copy=False)
     assert tensor.deleted == 1
+
+
+def test_an_exception_of_cpp_from_a_deleter_ends_the_process_with_its_name():
+    """Nothing can be made of it; but it is no end of the interpreter, which the thread would wait for."""
+    result = run_python(
+        """
+        import ctypes
+        import strideport as sp
+        from support import dlpack as dl
+
+        throwing = ctypes.CDLL("libstdc++.so.6")["_ZSt17__throw_bad_allocv"]
+        tensor = dl.Tensor()
+        tensor.managed.deleter = ctypes.cast(throwing, dl.Deleter)
+        sp.from_dlpack(tensor.capsule).release()
+        """,
+        check=False,
+    )
+    assert result.returncode == -signal.SIGABRT and "std::bad_alloc" in result.stderr
