@@ -311,8 +311,14 @@ std::optional<Imported> import_from(ModuleState* state, PyObject* object, const 
     if (type.has_dlpack && PyErr_ExceptionMatches(PyExc_AttributeError)) {
       const Ref error = take_error();
       state->producers->forget(Py_TYPE(object));  // the class may have lost its __dlpack__
-      if (!has_method(names, object)) return std::nullopt;
-      set_error(error);
+      if (has_method(names, object)) {
+        set_error(error);
+      } else if (refusal) {
+        set_error(refusal);
+        throw PythonError{};
+      } else {
+        return std::nullopt;
+      }
     }
   } catch (const std::exception&) {
     if (!refusal) throw;

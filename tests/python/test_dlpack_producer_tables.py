@@ -168,15 +168,11 @@ def test_derived_classes_inherit_the_table():
     assert used(type("Derived", (exchanging_type(),), {}))
 
 
-@pytest.mark.parametrize(
-    "hook", ["__dlpack__", "__torch_function__", "__torch_dispatch__"]
-)
+@pytest.mark.parametrize("hook", ["__dlpack__", "__torch_function__", "__torch_dispatch__"])
 def test_derived_classes_that_change_what_dlpack_does_are_asked_by_dlpack(hook):
     kind = exchanging_type()
     assert not used(type("Derived", (kind,), {hook: Exchanging.__dlpack__}))
-    assert used(
-        type("Own", (Exchanging,), {hook: Exchanging.__dlpack__, **only_table(kind)})
-    )
+    assert used(type("Own", (Exchanging,), {hook: Exchanging.__dlpack__, **only_table(kind)}))
 
 
 def only_table(kind):
@@ -211,9 +207,7 @@ class Failing(Exchanging):
         raise self.outcome
 
 
-FAILING = type(
-    "Failing", (Failing,), only_table(exchanging_type(from_object=c_function))
-)
+FAILING = type("Failing", (Failing,), only_table(exchanging_type(from_object=c_function)))
 
 
 class TableAlone:
@@ -228,9 +222,7 @@ class TableAlone:
         raise self.outcome
 
 
-TABLE_ALONE = type(
-    "TableAlone", (TableAlone,), only_table(exchanging_type(from_object=c_function))
-)
+TABLE_ALONE = type("TableAlone", (TableAlone,), only_table(exchanging_type(from_object=c_function)))
 
 ERRORS = [
     BufferError("no"),
@@ -268,14 +260,28 @@ def test_where_dlpack_fails_too_its_error_has_the_tables_as_context(take, outcom
 
 
 @every_import
-@pytest.mark.parametrize(
-    "outcome", [KeyboardInterrupt(), SystemExit(), MemoryError()], ids=repr
-)
+@pytest.mark.parametrize("outcome", [KeyboardInterrupt(), SystemExit(), MemoryError()], ids=repr)
 def test_what_is_no_refusal_is_raised(take, outcome):
     producer = FAILING(outcome)
     with pytest.raises(type(outcome)):
         take(producer)
     assert producer.asked_by_method == 0
+
+
+@every_import
+def test_the_tables_error_is_raised_where_the_class_has_lost_its_dlpack(take):
+    class Losing(TABLE_ALONE):
+        table = TABLE_ALONE.table
+        __dlpack_c_exchange_api__ = TABLE_ALONE.__dlpack_c_exchange_api__
+
+        def __dlpack__(self, **keywords):
+            raise BufferError("no method")
+
+    with pytest.raises(BufferError, match="no method"):
+        take(Losing(ValueError("no table")))
+    del Losing.__dlpack__
+    with pytest.raises(ValueError, match="no table"):
+        take(Losing(ValueError("no table")))
 
 
 @every_import
@@ -297,9 +303,7 @@ def test_a_table_alone_that_says_nothing_is_named(take, outcome, words):
 
 
 def test_success_with_an_exception_set_is_a_failure():
-    bad_argument = (
-        ctypes.pythonapi.PyErr_BadArgument
-    )  # int f(void): sets TypeError and returns 0
+    bad_argument = ctypes.pythonapi.PyErr_BadArgument  # int f(void): sets TypeError and returns 0
     kind = exchanging_type()
     table = Table.from_buffer_copy(kind.table)
     table.from_object = ctypes.cast(bad_argument, dict(Table._fields_)["from_object"])
@@ -310,9 +314,7 @@ def test_success_with_an_exception_set_is_a_failure():
         type("Both", (Exchanging,), {"__dlpack_c_exchange_api__": capsule}),
         Tensor(numbers()),
     )
-    assert (
-        sp.asbuffer(producer).tolist() == [1, 2, 3, 4] and producer.asked_by_method == 1
-    )
+    assert sp.asbuffer(producer).tolist() == [1, 2, 3, 4] and producer.asked_by_method == 1
 
 
 MALFORMED = {
@@ -366,10 +368,7 @@ def test_ten_thousand_rounds_leak_nothing():
     failing, alone = FAILING(RuntimeError("no")), TABLE_ALONE(BufferError("no"))
     sp.asbuffer(producer)
     gc.collect()
-    before = [
-        sys.getrefcount(x)
-        for x in (producer, type(producer), failing, alone, type(alone))
-    ]
+    before = [sys.getrefcount(x) for x in (producer, type(producer), failing, alone, type(alone))]
     deleted = tensor.deleted
     for _ in range(10_000):
         sp.asbuffer(producer)
@@ -378,10 +377,7 @@ def test_ten_thousand_rounds_leak_nothing():
             sp.asbuffer(alone)
     assert tensor.deleted - deleted == 20_000
     alone.outcome.__traceback__ = None
-    assert [
-        sys.getrefcount(x)
-        for x in (producer, type(producer), failing, alone, type(alone))
-    ] == before
+    assert [sys.getrefcount(x) for x in (producer, type(producer), failing, alone, type(alone))] == before
 
 
 def test_tables_that_import_their_own_object_come_back():
