@@ -1,5 +1,5 @@
-// DLPack out. One allocation holds the managed tensor, the owner and the two arrays, so that an export costs one call
-// of the allocator and its deleter one: nothing is left to fail, or to forget, between them.
+// DLPack out. One block holds the managed tensor, the owner and the two arrays, so that nothing is left to fail, or to
+// forget, between them; the thread keeps some for the next exports.
 #include <dlpack/dlpack.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // DLPack in. Everything is checked from the struct alone, in the order version, flags, device, dtype, shape, strides,
-// address: the memory that a tensor describes is never read here. Until the last statement of an import the tensor
-// sits in its unique_ptr, so that every way out, std::bad_alloc included, calls the deleter once.
+// address: the memory that a tensor describes is never read here. The tensor sits in its unique_ptr
+// until the shared owner takes it, so that every way out, std::bad_alloc included, calls the deleter once.
 #include <dlpack/dlpack.h>
 
 #include <algorithm>

@@ -2,8 +2,9 @@
 /// for a microsecond, and the allocator's two calls cost more than the rest of it.
 ///
 /// A block goes to the list of the thread that frees it, whichever took it: lists are never shared, and nothing is
-/// locked. A thread keeps 4 KB of each size at most, and none once it ends. A library built with AddressSanitizer keeps
-/// none: only memory that is gone is watched.
+/// locked. A thread keeps 4 KB of each size at most, and none once it ends; but where its first one comes back in a
+/// destructor of a pthread key, after all thread_local objects are gone, that one stays. A library built with
+/// AddressSanitizer keeps none: only memory that is gone is watched.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,7 @@
 /// Who keeps foreign memory alive, for how long, and how it ends exactly once.
 ///
-/// A lease counts its users: every unreleased BufferObject on it, every C++ Buffer that `share` made, every
-/// LeaseHold. The last one to go ends it. Users that outlive their BufferObject hold a reference to the root, so
+/// A lease counts its users: every unreleased BufferObject on it, every C++ Buffer that `share` made, every DLPack
+/// tensor that `share_tensor` made, every LeaseHold. The last one to go ends it. Users that outlive their BufferObject hold a reference to the root, so
 /// the Lease itself, a member of the root, is there for as long as anyone counts on it.
 #include <atomic>
 
@@ -24,7 +24,7 @@ std::atomic<bool> exiting{false};
 
 BufferObject* root_of(BufferObject* self) noexcept { return self->root != nullptr ? self->root : self; }
 
-/// Deleter of a shared Buffer: any thread, with or without the GIL.
+/// Deleter of a shared Buffer and of an exported tensor: any thread, with or without the GIL.
 void drop_shared(void* pointer) noexcept {
   if (exiting.load(std::memory_order_acquire) || Py_IsInitialized() == 0) return;  // leak: there is nobody to tell
   const GilState gil = ensure_gil();

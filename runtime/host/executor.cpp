@@ -38,12 +38,13 @@ bool streams(const Block& b, int64_t bytes) noexcept {
   return bytes >= (gappy ? kStreamGappyBytes : kStreamBytes);
 }
 
-// Channels and the like, which a kernel takes together: 1080 x 1920 pixels of 4 bytes took 4 times as long by 2 channels.
+// Channels and the like, which a kernel takes together: 1080 x 1920 pixels of 4 bytes took 4 times as long by 2
+// channels.
 constexpr int64_t kFewIndices = 4;
 
-// A dimension whose parts are alike, to an eighth, and of more than a few indices if there is one; of these the one whose indices lie farthest apart, on the side where
-// they lie closer, and the outermost of equals: a cut through what follows itself there makes short runs of long ones.
-// Else the longest.
+// A dimension whose parts are alike, to an eighth, and of more than a few indices if there is one; of these the one
+// whose indices lie farthest apart, on the side where they lie closer, and the outermost of equals: a cut through what
+// follows itself there makes short runs of long ones. Else the longest.
 int dimension_to_split(const Move& move, int threads) {
   int longest = 0;
   int best = -1;

@@ -44,9 +44,7 @@ def test_plain_tensors_come_in():
         torch.ones(2, 2)[::2],
     ):
         buffer = sp.asbuffer(tensor)
-        assert buffer.tolist() == tensor.tolist() and buffer.shape == tuple(
-            tensor.shape
-        )
+        assert buffer.tolist() == tensor.tolist() and buffer.shape == tuple(tensor.shape)
         assert buffer.ptr == tensor.data_ptr() or tensor.numel() == 0
         assert buffer.obj is tensor and not buffer.readonly
 
@@ -72,17 +70,11 @@ REFUSED = {
     "negative integers": lambda: torch._neg_view(torch.arange(3)),
     "conjugate and negative": lambda: torch._neg_view(complex_numbers().conj()),
     "sparse": lambda: torch.eye(3).to_sparse(),
-    "derived, requires_grad": lambda: (
-        torch.ones(3).as_subclass(Derived).requires_grad_()
-    ),
+    "derived, requires_grad": lambda: torch.ones(3).as_subclass(Derived).requires_grad_(),
     "derived, conjugate": lambda: complex_numbers().as_subclass(Derived).conj(),
     "derived, negative": lambda: complex_numbers().as_subclass(Derived).conj().imag,
-    "intercepting, requires_grad": lambda: (
-        torch.ones(3).as_subclass(Intercepting).requires_grad_()
-    ),
-    "intercepting, negative": lambda: (
-        complex_numbers().as_subclass(Intercepting).conj().imag
-    ),
+    "intercepting, requires_grad": lambda: torch.ones(3).as_subclass(Intercepting).requires_grad_(),
+    "intercepting, negative": lambda: complex_numbers().as_subclass(Intercepting).conj().imag,
 }
 
 
@@ -236,11 +228,7 @@ def test_the_tensor_is_kept_while_the_buffer_lives():
 def test_rounds_leak_no_tensor():
     tensor = torch.arange(4)
     sp.asbuffer(tensor)
-    use = (
-        tensor.untyped_storage()._use_count()
-        if hasattr(torch.UntypedStorage, "_use_count")
-        else None
-    )
+    use = tensor.untyped_storage()._use_count() if hasattr(torch.UntypedStorage, "_use_count") else None
     for _ in range(10_000):
         sp.asbuffer(tensor)
     held = weakref.ref(tensor)

@@ -1,7 +1,7 @@
 // Part of transpose.cpp, compiled once a target and so without a guard: transposes within registers.
 //
 // A micro-kernel takes Piece/S rows by kBytes/S columns of items of S bytes. Each of its vectors is loaded as pieces of
-// 16 bytes, one from each group of columns, so that after log2(16/S) rounds of interleaving within 16-byte lanes every
+// 16 bytes, one from each group of columns, so that after log2(16/S) rounds of interleaving within 16-byte lanes each
 // vector is one whole piece of a destination row. Pieces of 32 bytes want a last round that exchanges lanes, and half as
 // many loads.
 

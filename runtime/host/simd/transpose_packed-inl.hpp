@@ -1,8 +1,8 @@
 // Part of transpose.cpp, compiled once a target and so without a guard: what transpose_rotated-inl.hpp writes, lines of
 // rows, turned in registers.
 //
-// Some rows of some columns, of which each row has kVectors lines. A column of the source is `pitch` bytes behind the one
-// before it; 16 bytes behind its last item may be read.
+// Some rows of some columns, of which each row has kVectors lines. A column of the source is `pitch` bytes behind the
+// one before it; 16 bytes behind its last item may be read.
 
 #if HWY_TARGET == HWY_AVX3_DL
 
@@ -31,8 +31,8 @@ struct WordLines {
 };
 
 // Items of 3, 6, 12 and 24 bytes, three lines of them. Pieces of 16 or 32 bytes from a column have 12 or 24 of use, in
-// one to four rows. Where there are several rows, these are turned; then each row of a quarter of the columns is 3 words
-// of every 4, or 6 of every 8, in one vector, and the lines are packed of two such vectors each.
+// one to four rows. Where there are several rows, these are turned; then each row of a quarter of the columns is
+// 3 words of every 4, or 6 of every 8, in one vector, and the lines are packed of two such vectors each.
 template <int S>
 struct OddLines {
   static_assert(S == 3 || S == 6 || S == 12 || S == 24);
