@@ -177,6 +177,27 @@ HWY_INLINE void copy_part(std::byte* dst, const std::byte* src, int64_t bytes) {
   *dst = *src;
 }
 
+// Lays `columns` columns from `column` on side by side, kReadBytes apart; `bytes` of each, which are at most as many.
+template <int kReadBytes, class Places>
+HWY_INLINE void gather(std::byte* stage, const std::byte* src, const Places& places, int64_t column, int64_t columns,
+                       int64_t bytes) {
+  if (bytes == kReadBytes) {
+    for (int64_t c = 0; c < columns; ++c) {
+      copy_run<true>(stage + c * kReadBytes, src + places.column(column + c), kReadBytes);
+    }
+  } else {
+    for (int64_t c = 0; c < columns; ++c) {
+      copy_part(stage + c * kReadBytes, src + places.column(column + c), bytes);
+    }
+  }
+}
+
+// Asks for kReadBytes of a column, from `offset` on.
+template <int kReadBytes, class Places>
+HWY_INLINE void ask_column(const std::byte* src, const Places& places, int64_t column, int64_t offset) {
+  for (int64_t i = 0; i < kReadBytes; i += kLineBytes) foresee(src, offset + places.column(column) + i);
+}
+
 // Line by line past the caches; `dst` begins a line, src may lie anywhere.
 HWY_INLINE void stream_lines(std::byte* dst, const std::byte* src, int64_t bytes) {
   const hn::ScalableTag<uint8_t> d;

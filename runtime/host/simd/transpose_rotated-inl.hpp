@@ -51,12 +51,14 @@ class RotatedTiles {
     for (int64_t row = first; row < first + band; row += kTileRows) {
       const int64_t rows = first + band - row < kTileRows ? first + band - row : kTileRows;
       const bool last = row + kTileRows >= first + band;
-      gather(src_ + row * M::kItem, column, rows * M::kItem, columns);
+      gather<kReadBytes>(stage_, src_ + row * M::kItem, places_, column, columns, rows * M::kItem);
       const int64_t next_row = last ? first : row + kTileRows;
       int64_t asked = last ? column + kTileColumns : column;
       const int64_t asked_end = asked + kTileColumns;
       for (int64_t r = 0; r < rows; r += M::kRows) {
-        if (asked < asked_end) ask_source(next_row, asked);
+        for (int64_t c = asked; c < asked + kAskedColumns && asked < asked_end; ++c) {
+          ask_column<kReadBytes>(src_, places_, c, next_row * M::kItem);
+        }
         asked += kAskedColumns;
         const auto count = static_cast<int>(rows - r < M::kRows ? rows - r : M::kRows);
         rows_out<Where>(column, row + r, stage_ + r * M::kItem, count, columns * M::kItem,
@@ -65,27 +67,9 @@ class RotatedTiles {
     }
   }
 
-  HWY_INLINE void gather(const std::byte* src, int64_t column, int64_t bytes, int64_t columns) {
-    if (bytes == kReadBytes) {
-      for (int64_t c = 0; c < columns; ++c) {
-        copy_run<true>(stage_ + c * kReadBytes, src + places_.column(column + c), kReadBytes);
-      }
-    } else {
-      for (int64_t c = 0; c < columns; ++c) {
-        copy_part(stage_ + c * kReadBytes, src + places_.column(column + c), bytes);
-      }
-    }
-  }
-
   // The source columns to ask for beside each round of kRows rows.
   static constexpr int64_t kAskedColumns = (kTileColumns * M::kRows + kTileRows - 1) / kTileRows;
   static_assert(2 * kTileColumns + kAskedColumns <= kListedBeyond);
-
-  HWY_INLINE void ask_source(int64_t row, int64_t from) const {
-    for (int64_t c = from; c < from + kAskedColumns; ++c) {
-      for (int64_t i = 0; i < kReadBytes; i += kLineBytes) foresee(src_, row * M::kItem + places_.column(c) + i);
-    }
-  }
 
   // The first `count` rows of those that begin at `staged`, `bytes` bytes of each; the stage holds nothing of use
   // beyond. `kept` has a line of each row.

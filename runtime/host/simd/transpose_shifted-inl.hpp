@@ -40,32 +40,17 @@ class ShiftedTiles {
     const int64_t columns = b_.columns - column < kTileColumns ? b_.columns - column : kTileColumns;
     for (int64_t row = first; row < first + band; row += kTileRows) {
       const int64_t rows = first + band - row < kTileRows ? first + band - row : kTileRows;
-      gather(src_ + row * S, column, rows * S, columns);
+      gather<kReadBytes>(stage_, src_ + row * S, places_, column, columns, rows * S);
       const bool last = row + kTileRows >= first + band;
       const int64_t next_row = last ? first : row + kTileRows;
       const int64_t next_column = last ? column + kTileColumns : column;
       transpose();
       for (int64_t r = 0; r < rows; ++r) {
-        if (r < kTileColumns) ask_source(next_row, next_column + r);
+        if (r < kTileColumns) ask_column<kReadBytes>(src_, places_, next_column + r, next_row * S);
         row_out(dst_ + places_.row(row + r) + column * S, out_ + r * kPitch + kLineBytes, columns * S, column == 0,
                 column + columns == b_.columns, kept_ + (row - first + r) * kLineBytes);
       }
     }
-  }
-
-  HWY_INLINE void gather(const std::byte* src, int64_t column, int64_t bytes, int64_t columns) {
-    for (int64_t c = 0; c < columns; ++c) {
-      std::byte* const to = stage_ + c * kReadBytes;
-      if (bytes == kReadBytes) {
-        copy_run<true>(to, src + places_.column(column + c), kReadBytes);
-      } else {
-        copy_part(to, src + places_.column(column + c), bytes);
-      }
-    }
-  }
-
-  HWY_INLINE void ask_source(int64_t row, int64_t column) const {
-    for (int64_t i = 0; i < kReadBytes; i += kLineBytes) foresee(src_, row * S + places_.column(column) + i);
   }
 
   // The whole of the first stage, whatever of it was filled.

@@ -82,9 +82,7 @@ class Tiles {
   static_assert(kTileRows <= kListedBeyond && kTileColumns + kAskedColumns <= kListedBeyond);
 
   HWY_INLINE void ask_source(int64_t row, int64_t from) const {
-    for (int64_t c = from; c < from + kAskedColumns; ++c) {
-      for (int64_t i = 0; i < kReadBytes; i += kLineBytes) foresee(src_, row * M::kItem + places_.column(c) + i);
-    }
+    for (int64_t c = from; c < from + kAskedColumns; ++c) ask_column<kReadBytes>(src_, places_, c, row * M::kItem);
   }
 
   HWY_INLINE void ask_destination(int64_t row, int64_t column, int64_t bytes) const {
