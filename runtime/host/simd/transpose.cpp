@@ -124,10 +124,10 @@ constexpr int64_t kLongRowBytes = 512;
 // From here on source and destination together do not fit in a second-level cache.
 constexpr int64_t kTiledBytes = int64_t{1} << 20;
 
-// Past the caches, of rows that do not begin lines or of items that are no words. In registers 8208 x 8208 bytes took
-// 0.56 of the time, 16-bit words 0.54, 2047 x 2049 words 0.82, items of 12 and 3 bytes in cache 0.68 and 0.27. In a
-// second stage what laying bytes and 16-bit words together costs is what whole lines gain (0.54 of memcpy for 8209 x
-// 8209 bytes, 0.56 by strips).
+// Past the caches, of rows that do not begin lines or of items that are no words. In registers 7264 x 7264 bytes took
+// 0.64 of the time, 8208 x 8208 16-bit words 0.6, 2047 x 2049 words 0.85, items of 12 and 3 bytes in cache 0.68 and
+// 0.27. In a second stage what laying bytes and 16-bit words together costs is what whole lines gain (0.54 of memcpy
+// for 8209 x 8209 bytes, 0.56 by strips).
 #if HWY_TARGET == HWY_AVX3_DL
 template <int S>
 constexpr bool kShifts = true;
