@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <functional>
@@ -155,7 +156,9 @@ TEST_F(Transposes, TakeLittleStack) {
       pthread_attr_t attributes;
       pthread_t thread;
       ASSERT_EQ(pthread_attr_init(&attributes), 0);
-      ASSERT_EQ(pthread_attr_setstacksize(&attributes, size_t{80} << 10), 0);
+      // 128 KiB are the least on aarch64.
+      const auto bytes = std::max(int64_t{80} << 10, static_cast<int64_t>(sysconf(_SC_THREAD_STACK_MIN)));
+      ASSERT_EQ(pthread_attr_setstacksize(&attributes, static_cast<size_t>(bytes)), 0);
       const auto run = [](void* context) -> void* {
         (*static_cast<const std::function<void()>*>(context))();
         return nullptr;
