@@ -211,75 +211,115 @@ BufferView describe_with_checks(const DLTensor& tensor, bool readonly, bool padd
 /// The formats of single native numbers by code and width, so that none is searched for. Empty where there is none.
 class NativeFormats {
  public:
-  static const Format* find(DLDataType type) noexcept {
-    static const NativeFormats all;
-    const bool single = type.lanes == 1 && type.code < kCodes && type.bits >= 8 && (type.bits & (type.bits - 1)) == 0;
-    const Format* format = single ? &all.formats_[type.code][std::countr_zero(type.bits) - 3] : nullptr;
-    return format != nullptr && *format ? format : nullptr;
-  }
-
- private:
-  static constexpr size_t kCodes = kDLBool + 1;
-  static constexpr size_t kWidths = 5;  // 8 to 128 bits
-  NativeFormats() noexcept {
+  NativeFormats() noexcept : formats_() {
     for (size_t code = 0; code < kCodes; ++code) {
       for (size_t width = 0; width < kWidths; ++width) {
         formats_[code][width] = Format::of({static_cast<TypeCode>(code), static_cast<uint8_t>(8U << width), 1});
       }
     }
   }
-  Format formats_[kCodes][kWidths];
+  ~NativeFormats() {}  // the formats stay, for imports while other static objects go  NOLINT
+
+  const Format* find(DLDataType type) const noexcept {
+    const bool single = type.lanes == 1 && type.code < kCodes && type.bits >= 8 && (type.bits & (type.bits - 1)) == 0;
+    const Format* format = single ? &formats_[type.code][std::countr_zero(type.bits) - 3] : nullptr;
+    return format != nullptr && *format ? format : nullptr;
+  }
+
+ private:
+  static constexpr size_t kCodes = kDLBool + 1;
+  static constexpr size_t kWidths = 5;  // 8 to 128 bits
+  union {
+    Format formats_[kCodes][kWidths];
+  };
 };
 
-constexpr size_t kFewDimensions = ViewBuilder::kInline;
+// Made while the library is loaded. An import before that finds none, and goes the way of all checks.
+const NativeFormats native_formats;
 
-/// What nearly every tensor is: numbers of the host, few dimensions, at least one element.
-struct Ordinary {
-  const Format* format;
-  void* buf;
+/// Bytes of the axes that are done, and where they reach.
+struct Reach {
   int64_t len;
-  int64_t strides[kFewDimensions];  // bytes; left uninitialised past ndim
+  OffsetBounds bounds;
 };
 
-/// False for other tensors, and for what is malformed: `describe_with_checks` has the words.
-bool is_ordinary(const DLTensor& tensor, Ordinary& known) noexcept {
-  known.format = NativeFormats::find(tensor.dtype);
-  const auto ndim = static_cast<size_t>(tensor.ndim);  // a negative one is past any limit
-  if (tensor.device.device_type != kDLCPU || known.format == nullptr || tensor.data == nullptr) return false;
-  if (ndim > kFewDimensions || (ndim > 0 && tensor.shape == nullptr)) return false;
-  const int64_t itemsize = tensor.dtype.bits / 8;
-  int64_t lower = 0, upper = itemsize;
-  int64_t dense = itemsize;  // the bytes of the axes after this one
-  for (size_t i = ndim; i-- > 0;) {
-    const int64_t extent = tensor.shape[i];
-    int64_t stride = dense, offset = 0;
-    if (tensor.strides != nullptr && !try_mul(tensor.strides[i], itemsize, stride)) return false;
+/// The axes before `axis`, of any strides.
+[[gnu::noinline]] bool write_strided(const DLTensor& tensor, size_t axis, int64_t itemsize, ViewBuilder::Dimensions to,
+                                     Reach& reach) noexcept {
+  int64_t lower = 0, upper = reach.len;
+  for (; axis > 0; --axis) {
+    const int64_t extent = tensor.shape[axis - 1];
+    int64_t stride = 0, offset = 0;
+    if (!try_mul(tensor.strides[axis - 1], itemsize, stride)) return false;
     if (extent <= 0 || (extent > 1 && !try_mul(extent - 1, stride, offset))) return false;
     if (!try_add(lower, std::min<int64_t>(offset, 0), lower) || !try_add(upper, std::max<int64_t>(offset, 0), upper) ||
-        !try_mul(dense, extent, dense)) {
+        !try_mul(reach.len, extent, reach.len)) {
       return false;
     }
-    known.strides[i] = stride;
+    to.shape[axis - 1] = extent;
+    to.strides[axis - 1] = stride;
   }
-  known.len = dense;
-  uintptr_t first = 0, end = 0;
-  if (tensor.byte_offset > INT64_MAX ||
-      __builtin_add_overflow(reinterpret_cast<uintptr_t>(tensor.data), tensor.byte_offset, &first)) {
-    return false;
-  }
-  known.buf = reinterpret_cast<void*>(first);
+  reach.bounds = {lower, upper};
   int64_t span = 0;
-  return !__builtin_sub_overflow(upper, lower, &span) && uintptr_t{0} - static_cast<uintptr_t>(lower) <= first &&
-         !__builtin_add_overflow(first, static_cast<uintptr_t>(upper), &end);
+  return !__builtin_sub_overflow(upper, lower, &span);
 }
 
+/// Writes extents and strides, in bytes, of a tensor of single numbers with at least one element; false for others, and
+/// for what is malformed.
+bool write_layout(const DLTensor& tensor, int64_t itemsize, ViewBuilder::Dimensions to, Reach& reach) noexcept {
+  const int64_t* const shape = tensor.shape;
+  const int64_t* const strides = tensor.strides;
+  auto axis = static_cast<size_t>(tensor.ndim);
+  int64_t count = 1;  // the elements of the axes that are done
+  // As long as it is C order: what would overflow on the way does so at the end, too, since no extent is 0.
+  for (; axis > 0 && (strides == nullptr || strides[axis - 1] == count); --axis) {
+    const int64_t extent = shape[axis - 1];
+    to.shape[axis - 1] = extent;
+    to.strides[axis - 1] = static_cast<int64_t>(static_cast<uint64_t>(count) * static_cast<uint64_t>(itemsize));
+    if (extent <= 0 || !try_mul(count, extent, count)) return false;
+  }
+  if (!try_mul(count, itemsize, reach.len)) return false;
+  reach.bounds = {0, reach.len};
+  return axis == 0 || write_strided(tensor, axis, itemsize, to, reach);
+}
+
+/// Of the first element; null where it, or a byte within `bounds` of it, lies outside of the address space.
+void* first_address(const DLTensor& tensor, const OffsetBounds& bounds) noexcept {
+  uintptr_t first = 0, end = 0;
+  if (tensor.byte_offset > INT64_MAX ||
+      __builtin_add_overflow(reinterpret_cast<uintptr_t>(tensor.data), tensor.byte_offset, &first) ||
+      uintptr_t{0} - static_cast<uintptr_t>(bounds.lower) > first ||
+      __builtin_add_overflow(first, static_cast<uintptr_t>(bounds.upper), &end)) {
+    return nullptr;
+  }
+  return reinterpret_cast<void*>(first);
+}
+
+// Not inlined: what it needs for its words would cost the others registers and a frame.
+[[gnu::cold, gnu::noinline]] void describe_again(BufferView& result, const DLTensor& tensor, bool readonly,
+                                                 bool padded) {
+  result = describe_with_checks(tensor, readonly, padded);
+}
+
+/// What nearly every tensor is, numbers of the host with few dimensions and at least one element, is written where it
+/// stays while it is checked. For others, and for what is malformed, `describe_with_checks` has the words.
 BufferView describe(const DLTensor& tensor, bool readonly, bool padded) {
-  Ordinary known;
-  if (!is_ordinary(tensor, known)) return describe_with_checks(tensor, readonly, padded);
-  const auto ndim = static_cast<size_t>(tensor.ndim);
+  const Format* const format = native_formats.find(tensor.dtype);
+  const auto ndim = static_cast<size_t>(tensor.ndim);  // a negative one is past any limit
+  if (tensor.device.device_type != kDLCPU || format == nullptr || tensor.data == nullptr ||
+      ndim > ViewBuilder::kInline || (ndim > 0 && tensor.shape == nullptr)) {
+    return describe_with_checks(tensor, readonly, padded);
+  }
   const DType dtype{static_cast<TypeCode>(tensor.dtype.code), tensor.dtype.bits, 1};
-  return ViewBuilder::on_host(known.buf, known.len, *known.format, dtype, {tensor.shape, ndim}, known.strides,
-                              readonly);
+  const auto write = [&](ViewBuilder::Dimensions to, void*& buf, int64_t& len) {
+    Reach reach;
+    if (!write_layout(tensor, tensor.dtype.bits / 8, to, reach)) return false;
+    len = reach.len;
+    buf = first_address(tensor, reach.bounds);
+    return buf != nullptr;
+  };
+  return ViewBuilder::on_host(*format, dtype, ndim, readonly, write,
+                              [&](BufferView& result) { describe_again(result, tensor, readonly, padded); });
 }
 
 template <class Tensor>
@@ -296,16 +336,25 @@ BufferView view_dlpack(const DLManagedTensor& tensor, bool writable) {
   return describe(tensor.dl_tensor, !writable, false);
 }
 
+namespace {
+
+// Words are put together outside of `view_dlpack`, which needs no registers for them.
+[[noreturn, gnu::cold, gnu::noinline]] void refuse_version(const DLPackVersion& version) {
+  throw BufferError("DLPack: the tensor has version " + std::to_string(version.major) + "." +
+                    std::to_string(version.minor) + ", and only 1.x can be read");
+}
+
+[[noreturn, gnu::cold, gnu::noinline]] void refuse_flags(uint64_t flags) {
+  throw BufferError("DLPack: flags " + std::to_string(flags) + " hold the bits " +
+                    std::to_string(flags & ~kKnownFlags) + ", unknown to DLPack 1.3");
+}
+
+}  // namespace
+
 BufferView view_dlpack(const DLManagedTensorVersioned& tensor) {
-  if (tensor.version.major != DLPACK_MAJOR_VERSION) {
-    throw BufferError("DLPack: the tensor has version " + std::to_string(tensor.version.major) + "." +
-                      std::to_string(tensor.version.minor) + ", and only 1.x can be read");
-  }
+  if (tensor.version.major != DLPACK_MAJOR_VERSION) refuse_version(tensor.version);
   // A flag may change what the other fields mean, as IS_SUBBYTE_TYPE_PADDED does: one that is not known is refused.
-  if (const uint64_t unknown = tensor.flags & ~kKnownFlags; unknown != 0) {
-    throw BufferError("DLPack: flags " + std::to_string(tensor.flags) + " hold the bits " + std::to_string(unknown) +
-                      ", unknown to DLPack 1.3");
-  }
+  if ((tensor.flags & ~kKnownFlags) != 0) refuse_flags(tensor.flags);
   const bool readonly = (tensor.flags & DLPACK_FLAG_BITMASK_READ_ONLY) != 0;
   const bool padded = (tensor.flags & DLPACK_FLAG_BITMASK_IS_SUBBYTE_TYPE_PADDED) != 0;
   return describe(tensor.dl_tensor, readonly, padded);

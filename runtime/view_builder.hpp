@@ -65,21 +65,19 @@ class ViewBuilder {
     settle(result, result.inline_, bytes);
     return result;
   }
-  /// A view of numbers in host memory with at most kInline dimensions, made in place. `strides` has one for each of
-  /// `shape`, `len` is known; what must hold is what `finish` says.
   static constexpr int kInline = BufferView::kInlineNdim;
-  static BufferView on_host(void* buf, int64_t len, const Format& format, DType dtype, std::span<const int64_t> shape,
-                            const int64_t* strides, bool readonly) noexcept {
-    BufferView result(format, dtype);
-    result.buf_ = buf;
-    result.len_ = len;
-    result.itemsize_ = dtype.itemsize();
-    result.ndim_ = static_cast<int32_t>(shape.size());
-    result.readonly_ = readonly;
-    for (size_t i = 0; i < shape.size(); ++i) {
-      result.inline_[i] = shape[i];
-      result.inline_[BufferView::kInlineNdim + i] = strides[i];
-    }
+  struct Dimensions {
+    int64_t* shape;
+    int64_t* strides;
+  };
+  /// A view of numbers in host memory with at most kInline dimensions, made where it stays: `write(Dimensions, buf, len)`
+  /// fills in the rest, of which what `finish` says must hold, or returns false. Then `otherwise(view)` assigns
+  /// another one.
+  template <class Write, class Otherwise>
+  static BufferView on_host(const Format& format, DType dtype, size_t ndim, bool readonly, const Write& write,
+                            const Otherwise& otherwise) {
+    BufferView result(format, dtype, static_cast<int32_t>(ndim), readonly);
+    if (!write({result.inline_, result.inline_ + kInline}, result.buf_, result.len_)) otherwise(result);
     return result;
   }
   static bool is_inline(const BufferView& view) noexcept { return !view.on_heap_; }

@@ -96,6 +96,25 @@ TEST(DlpackImport, ReadsNullStridesAsCOrder) {
   EXPECT_TRUE(buffer.is_contiguous(strideport::Order::C));
 }
 
+TEST(DlpackImport, ReadsAxesInCOrderAndOthersMixed) {
+  const std::pair<Numbers, Numbers> layouts[] = {// in elements and in bytes, of shape (2, 3, 1, 4)
+                                                 {{12, 4, 4, 1}, {48, 16, 16, 4}},    // C order
+                                                 {{50, 4, 4, 1}, {200, 16, 16, 4}},   // but for the first axis
+                                                 {{12, 4, 99, 1}, {48, 16, 396, 4}},  // of extent 1: the producer's
+                                                 {{12, 4, 4, -1}, {48, 16, 16, -4}}, {{-12, 4, 4, 1}, {-48, 16, 16, 4}},
+                                                 {{0, 1, 0, 3}, {0, 4, 0, 12}}};
+  for (const auto& [elements, bytes] : layouts) {
+    std::atomic<int> deletions = 0;
+    TensorFields fields = floats({2, 3, 1, 4}, elements);
+    fields.byte_offset = 400;
+    const Buffer buffer = import(fields, deletions);
+    EXPECT_EQ(strides_of(buffer), bytes);
+    EXPECT_EQ(shape_of(buffer), (Numbers{2, 3, 1, 4}));
+    EXPECT_EQ(buffer.buf(), tensor_memory.data() + 100);
+    EXPECT_EQ(buffer.len(), 96);
+  }
+}
+
 TEST(DlpackImport, TakesScalarsWithNullShapeAndStrides) {
   std::atomic<int> deletions = 0;
   TensorFields fields = floats({});

@@ -124,7 +124,8 @@ class BufferView {
 
   struct Unset {};
   explicit BufferView(Unset) noexcept {}  // NOLINT: shape and strides are the builder's to write
-  BufferView(const Format& format, DType dtype) noexcept : format_(format), dtype_(dtype) {}  // NOLINT: as above
+  BufferView(const Format& format, DType dtype, int32_t ndim, bool readonly) noexcept  // NOLINT: as above
+      : itemsize_(dtype.itemsize()), format_(format), dtype_(dtype), ndim_(ndim), readonly_(readonly) {}
   BufferView(const BufferView& other, Format format) noexcept;
   BufferView(const ViewSpec& ordinary, int64_t len) noexcept;
   [[nodiscard]] static BufferView create_with_checks(const ViewSpec& spec);
