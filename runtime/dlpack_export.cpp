@@ -8,12 +8,14 @@
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
 
 #include "runtime/checked.hpp"
 #include "runtime/spare_blocks.hpp"
+#include "runtime/view_builder.hpp"
 #include "strideport/dlpack.hpp"
 #include "strideport/error.hpp"
 
@@ -23,12 +25,15 @@ namespace {
 /// Deleters within deleters on this thread, where an export owns an import of an export, and so on. Past some depth the
 /// tensors wait for the outermost deleter, since such a chain can be longer than the stack is deep.
 constexpr int kMaxNesting = 50;
-constinit thread_local int nesting STRIDEPORT_NEAR_TLS = 0;
-constinit thread_local DLManagedTensorVersioned* waiting STRIDEPORT_NEAR_TLS = nullptr;  // linked by `manager_ctx`
-constinit thread_local DLManagedTensor* waiting_legacy STRIDEPORT_NEAR_TLS = nullptr;
+struct Nesting {
+  int depth;
+  DLManagedTensorVersioned* waiting;  // linked by `manager_ctx`
+  DLManagedTensor* waiting_legacy;
+};
+constinit thread_local Nesting nesting STRIDEPORT_NEAR_TLS{};
 
-DLManagedTensorVersioned*& waiting_of(DLManagedTensorVersioned*) noexcept { return waiting; }
-DLManagedTensor*& waiting_of(DLManagedTensor*) noexcept { return waiting_legacy; }
+DLManagedTensorVersioned*& waiting_of(DLManagedTensorVersioned*) noexcept { return nesting.waiting; }
+DLManagedTensor*& waiting_of(DLManagedTensor*) noexcept { return nesting.waiting_legacy; }
 
 /// What keeps the memory of an export: an owner that is shared, or one that is called once.
 struct Keeper {
@@ -36,7 +41,7 @@ struct Keeper {
   void* single = nullptr;
   void (*release)(void*) noexcept = nullptr;
 
-  explicit Keeper(std::shared_ptr<void> owner) noexcept : shared(std::move(owner)) {}
+  explicit Keeper(const std::shared_ptr<void>& owner) noexcept : shared(owner) {}
   Keeper(void* owner, void (*let_go)(void*) noexcept) noexcept : single(owner), release(let_go) {}
   Keeper(Keeper&& other) noexcept
       : shared(std::move(other.shared)), single(other.single), release(std::exchange(other.release, nullptr)) {}
@@ -46,16 +51,16 @@ struct Keeper {
   }
 };
 
-constexpr size_t kFewDimensions = 8;
-
 /// What `manager_ctx` points at; ndim extents, then ndim strides, follow it.
 template <class Managed>
 struct Exported {
-  Managed managed{};
+  Managed managed;
   Keeper keeper;
   bool is_few;  // the block is one of the thread's spare ones, however consumers changed the tensor
 
-  Exported(Keeper&& owner, bool few) noexcept : keeper(std::move(owner)), is_few(few) {}
+  template <class Owner>
+  Exported(Owner&& owner, bool few) noexcept  // NOLINT: the tensor is for `export_tensor` to write
+      : keeper(std::forward<Owner>(owner)), is_few(few) {}
 
   int64_t* arrays() noexcept { return reinterpret_cast<int64_t*>(this + 1); }
 
@@ -81,17 +86,17 @@ struct Exported {
 
 template <class Managed>
 void Exported<Managed>::release(Managed* managed) noexcept {
-  if (nesting == kMaxNesting) {
+  if (nesting.depth == kMaxNesting) {
     managed->manager_ctx = std::exchange(waiting_of(managed), managed);
     return;
   }
-  ++nesting;
+  ++nesting.depth;
   destroy(managed);
-  if (nesting == 1) {
+  if (nesting.depth == 1) {
     while (Exported<DLManagedTensorVersioned>::destroy_waiting() || Exported<DLManagedTensor>::destroy_waiting()) {
     }
   }
-  --nesting;
+  --nesting.depth;
 }
 
 bool is_foreign_number(const FormatItem& item) noexcept {
@@ -109,12 +114,9 @@ bool is_padded(const BufferView& view) noexcept {
   return view.padded() && dtype.is_subbyte() && dtype.bits * dtype.lanes % 8 != 0;
 }
 
-DLDataType export_dtype(const BufferView& view) {
+// Not inlined, nor are the others that throw: the exports that work need no registers for their words.
+[[gnu::noinline]] DLDataType export_rare_dtype(const BufferView& view) {
   const Format& format = view.format();
-  // Of a format only a native number has a dtype: nearly every element is one.
-  if (const DType number = format.dtype(); number && number == view.dtype() && !number.is_subbyte()) {
-    return {static_cast<uint8_t>(number.code), number.bits, number.lanes};
-  }
   if (format && format.has_references()) {
     throw TypeMismatch("DLPack: " + quoted(format) +
                        " holds references to Python objects ('O'), which a "
@@ -139,8 +141,14 @@ DLDataType export_dtype(const BufferView& view) {
   return {static_cast<uint8_t>(dtype.code), dtype.bits, dtype.lanes};
 }
 
-void require_direct(const BufferView& view) {
-  if (!view.has_suboffsets()) return;
+DLDataType export_dtype(const BufferView& view) {
+  // Of a format only a native number has a dtype: nearly every element is one.
+  const DType number = view.format().dtype();
+  if (!number || number != view.dtype() || number.is_subbyte()) return export_rare_dtype(view);
+  return {static_cast<uint8_t>(number.code), number.bits, number.lanes};
+}
+
+[[noreturn, gnu::cold, gnu::noinline]] void refuse_suboffsets(const BufferView& view) {
   const auto suboffsets = view.suboffsets();
   const auto axis = std::find_if(suboffsets.begin(), suboffsets.end(), [](int64_t s) { return s >= 0; });
   throw BufferError("DLPack: axis " + std::to_string(axis - suboffsets.begin()) +
@@ -164,34 +172,53 @@ class Elements {
   int shift_;  // negative where itemsize is no power of two
 };
 
-/// Throws unless every stride that matters is a whole number of elements.
-void require_whole_strides(const BufferView& view, const Elements& elements) {
-  if (view.empty()) return;
+/// Of a view one of whose strides matters and is no whole number of elements.
+[[noreturn, gnu::cold, gnu::noinline]] void refuse_strides(const BufferView& view, const Elements& elements) {
   const auto shape = view.shape();
   const auto strides = view.strides();
-  for (size_t i = 0; i < shape.size(); ++i) {
-    if (shape[i] > 1 && !elements.divide(strides[i])) {
-      throw BufferError("DLPack: the stride of axis " + std::to_string(i) + ", " + std::to_string(strides[i]) +
-                        " bytes, is no multiple of itemsize " + std::to_string(view.itemsize()) +
-                        ": copy with `.contiguous()`");
-    }
+  size_t axis = 0;
+  while (shape[axis] == 1 || elements.divide(strides[axis])) ++axis;
+  throw BufferError("DLPack: the stride of axis " + std::to_string(axis) + ", " + std::to_string(strides[axis]) +
+                    " bytes, is no multiple of itemsize " + std::to_string(view.itemsize()) +
+                    ": copy with `.contiguous()`");
+}
+
+/// Of an empty view no stride means anything.
+[[gnu::noinline]] void write_empty_arrays(std::span<const int64_t> extents, int64_t* shape, int64_t* strides) noexcept {
+  int64_t dense = 1;
+  for (size_t i = extents.size(); i-- > 0;) {
+    shape[i] = extents[i];
+    strides[i] = dense;
+    // Where this overflows, no value is better than 1.
+    if (!try_mul(dense, std::max<int64_t>(extents[i], 1), dense)) dense = 1;
   }
 }
 
-/// The one place on the way out where strides become elements. A stride that means nothing gets the value that C order
-/// would give it, since consumers compare strides where they should not.
-void write_arrays(const BufferView& view, const Elements& elements, int64_t* shape, int64_t* strides) noexcept {
+/// The one place on the way out where strides become elements; false where one that matters is no whole number of them.
+/// A stride that means nothing gets the value that C order would give it, since consumers compare strides where they
+/// should not.
+bool write_arrays(const BufferView& view, const Elements& elements, int64_t* shape, int64_t* strides) noexcept {
   const auto extents = view.shape();
-  const auto from = view.strides();
-  int64_t dense = 1;
-  for (size_t i = extents.size(); i-- > 0;) {
-    const int64_t extent = extents[i];
-    const bool meaningless = extent == 1 || view.empty();
-    shape[i] = extent;
-    strides[i] = meaningless ? dense : elements.in(from[i]);
-    // Only an empty shape can overflow here, and its strides have no better value than 1.
-    if (!try_mul(dense, std::max<int64_t>(extent, 1), dense)) dense = 1;
+  if (view.empty()) {
+    write_empty_arrays(extents, shape, strides);
+    return true;
   }
+  const int64_t* const extent_of = extents.data();
+  const int64_t* const stride_of = view.strides().data();
+  const int64_t itemsize = view.itemsize();
+  int64_t dense = 1;  // elements: with any in the view, no product overflows
+  for (size_t i = extents.size(); i-- > 0;) {
+    const int64_t extent = extent_of[i];
+    const int64_t stride = stride_of[i];
+    shape[i] = extent;
+    strides[i] = dense;
+    if (extent != 1 && stride != dense * itemsize) {
+      if (!elements.divide(stride)) return false;
+      strides[i] = elements.in(stride);
+    }
+    dense *= extent;
+  }
+  return true;
 }
 
 /// The simulated driver's pinned and managed memory is host memory to everybody else.
@@ -204,21 +231,20 @@ DLDevice export_device(Device device) noexcept {
   }
 }
 
-/// Everything but version and flags. All checks come before the allocation, and nothing after it throws.
-template <class Managed>
-std::unique_ptr<Managed, DLPackDeleter> export_tensor(const BufferView& view, Keeper keeper) {
+/// Everything but version and flags. The owner, a Keeper or a shared one, is taken by the block: what throws after that
+/// gives it back.
+template <class Managed, class Owner>
+std::unique_ptr<Managed, DLPackDeleter> export_tensor(const BufferView& view, Owner&& owner) {
   const DLDataType dtype = export_dtype(view);
-  require_direct(view);
-  const Elements elements(view.itemsize());
-  require_whole_strides(view, elements);
+  if (view.has_suboffsets()) refuse_suboffsets(view);
 
   using Block = Exported<Managed>;
   static_assert(sizeof(Block) % alignof(int64_t) == 0 && alignof(Block) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
-  static_assert(sizeof(Block) + 2 * kFewDimensions * sizeof(int64_t) <= kTensorBlock);
+  static_assert(sizeof(Block) + 2 * ViewBuilder::kInline * sizeof(int64_t) <= kTensorBlock);
   const auto ndim = static_cast<size_t>(view.ndim());
-  const bool few = ndim <= kFewDimensions;
+  const bool few = ndim <= ViewBuilder::kInline;
   void* const memory = few ? take_block<kTensorBlock>() : ::operator new(sizeof(Block) + 2 * ndim * sizeof(int64_t));
-  auto* block = ::new (memory) Block(std::move(keeper), few);
+  auto* block = ::new (memory) Block(std::forward<Owner>(owner), few);
   block->managed.manager_ctx = block;
   block->managed.deleter = &Block::release;
   DLTensor& tensor = block->managed.dl_tensor;
@@ -228,30 +254,38 @@ std::unique_ptr<Managed, DLPackDeleter> export_tensor(const BufferView& view, Ke
   tensor.dtype = dtype;
   tensor.shape = block->arrays();
   tensor.strides = block->arrays() + ndim;
-  write_arrays(view, elements, tensor.shape, tensor.strides);
-  return std::unique_ptr<Managed, DLPackDeleter>(&block->managed);
+  tensor.byte_offset = 0;
+  std::unique_ptr<Managed, DLPackDeleter> managed(&block->managed);
+  const Elements elements(view.itemsize());
+  if (!write_arrays(view, elements, tensor.shape, tensor.strides)) refuse_strides(view, elements);
+  return managed;
 }
 
-DLPackTensor export_versioned(const BufferView& view, Keeper keeper, bool copied) {
-  DLPackTensor tensor = export_tensor<DLManagedTensorVersioned>(view, std::move(keeper));
+template <class Owner>
+DLPackTensor export_versioned(const BufferView& view, Owner&& owner, bool copied) {
+  DLPackTensor tensor = export_tensor<DLManagedTensorVersioned>(view, std::forward<Owner>(owner));
   tensor->version = {1, 3};  // what is written here, whatever newer header it is built with
-  if (view.readonly()) tensor->flags |= DLPACK_FLAG_BITMASK_READ_ONLY;
-  if (copied) tensor->flags |= DLPACK_FLAG_BITMASK_IS_COPIED;
-  if (is_padded(view)) tensor->flags |= DLPACK_FLAG_BITMASK_IS_SUBBYTE_TYPE_PADDED;
+  tensor->flags = (view.readonly() ? DLPACK_FLAG_BITMASK_READ_ONLY : 0) | (copied ? DLPACK_FLAG_BITMASK_IS_COPIED : 0) |
+                  (is_padded(view) ? DLPACK_FLAG_BITMASK_IS_SUBBYTE_TYPE_PADDED : 0);
   return tensor;
 }
 
-DLPackLegacyTensor export_legacy(const BufferView& view, Keeper keeper) {
-  if (view.readonly()) {
-    throw BufferError(
-        "DLPack: the legacy struct cannot say that a buffer is read-only: ask for version 1 "
-        "(`max_version=(1, 3)`) or for a copy (`copy=True`)");
-  }
-  if (is_padded(view)) {
-    throw BufferError("DLPack: the legacy struct cannot say that " + to_string(view.dtype()) +
-                      " is padded to bytes: ask for version 1 (`max_version=(1, 3)`)");
-  }
-  return export_tensor<DLManagedTensor>(view, std::move(keeper));
+[[noreturn, gnu::cold, gnu::noinline]] void refuse_readonly() {
+  throw BufferError(
+      "DLPack: the legacy struct cannot say that a buffer is read-only: ask for version 1 "
+      "(`max_version=(1, 3)`) or for a copy (`copy=True`)");
+}
+
+[[noreturn, gnu::cold, gnu::noinline]] void refuse_padded(DType dtype) {
+  throw BufferError("DLPack: the legacy struct cannot say that " + to_string(dtype) +
+                    " is padded to bytes: ask for version 1 (`max_version=(1, 3)`)");
+}
+
+template <class Owner>
+DLPackLegacyTensor export_legacy(const BufferView& view, Owner&& owner) {
+  if (view.readonly()) refuse_readonly();
+  if (is_padded(view)) refuse_padded(view.dtype());
+  return export_tensor<DLManagedTensor>(view, std::forward<Owner>(owner));
 }
 
 }  // namespace
@@ -259,16 +293,14 @@ DLPackLegacyTensor export_legacy(const BufferView& view, Keeper keeper) {
 void check_dlpack_elements(const BufferView& view) { (void)export_dtype(view); }
 
 DLPackTensor export_dlpack(const Buffer& buffer, bool copied) {
-  return export_versioned(buffer.view(), Keeper(buffer.owner()), copied);
+  return export_versioned(buffer.view(), buffer.owner(), copied);
 }
 
 DLPackTensor export_dlpack(const BufferView& view, void* owner, void (*release)(void*) noexcept) {
   return export_versioned(view, Keeper(owner, release), false);
 }
 
-DLPackLegacyTensor export_dlpack_legacy(const Buffer& buffer) {
-  return export_legacy(buffer.view(), Keeper(buffer.owner()));
-}
+DLPackLegacyTensor export_dlpack_legacy(const Buffer& buffer) { return export_legacy(buffer.view(), buffer.owner()); }
 
 DLPackLegacyTensor export_dlpack_legacy(const BufferView& view, void* owner, void (*release)(void*) noexcept) {
   return export_legacy(view, Keeper(owner, release));

@@ -292,6 +292,7 @@ TEST(DlpackExport, RefusesSuboffsets) {
 TEST(DlpackExport, RefusesStridesThatAreNoWholeElements) {
   Made made{.shape = {2, 3}, .strides = {30, 4}};
   expect_refused<BufferError>(made.make(), {"axis 0", "30", "itemsize 4", ".contiguous()"});
+  expect_refused<BufferError>(Made{.shape = {2, 2, 2, 2}, .strides = {64, 18, 5, 4}}.make(), {"axis 1", "18"});
   made.shape = {1, 3};  // an extent of 1 uses no stride
   EXPECT_NO_THROW(static_cast<void>(export_dlpack(made.make())));
   made.shape = {2, 0};
