@@ -10,16 +10,10 @@
 #include <new>
 #include <utility>
 
+#include "runtime/toolchain.hpp"
 #include "strideport/buffer.hpp"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define STRIDEPORT_ADDRESS_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define STRIDEPORT_ADDRESS_SANITIZER 1
-#endif
-#endif
-#ifdef STRIDEPORT_ADDRESS_SANITIZER
+#if STRIDEPORT_ADDRESS_SANITIZER
 #include <sanitizer/asan_interface.h>
 #endif
 
@@ -32,7 +26,7 @@ constexpr size_t kHugePage = size_t{2} << 20;
 // More than any machine has: no sum below overflows.
 constexpr int64_t kMostBytes = int64_t{1} << 46;
 
-#ifdef STRIDEPORT_ADDRESS_SANITIZER
+#if STRIDEPORT_ADDRESS_SANITIZER
 constexpr size_t kRedZone = 64;  // behind every block, as the allocator would have it
 void poison(std::byte* at, size_t size) noexcept { ASAN_POISON_MEMORY_REGION(at, size); }
 void unpoison(std::byte* at, size_t size) noexcept { ASAN_UNPOISON_MEMORY_REGION(at, size); }

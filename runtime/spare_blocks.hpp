@@ -11,30 +11,16 @@
 #include <cstdint>
 #include <new>
 
+#include "runtime/toolchain.hpp"
+
 namespace strideport {
 
-#if defined(__SANITIZE_ADDRESS__)
-inline constexpr bool kKeepsSpareBlocks = false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-inline constexpr bool kKeepsSpareBlocks = false;
-#else
-inline constexpr bool kKeepsSpareBlocks = true;
-#endif
-#else
-inline constexpr bool kKeepsSpareBlocks = true;
-#endif
+inline constexpr bool kKeepsSpareBlocks = STRIDEPORT_ADDRESS_SANITIZER == 0;
 
 /// Sizes: the control block of a shared owner; a managed tensor with its owner and the arrays of 8 dimensions.
 inline constexpr size_t kSmallBlock = 64;
 inline constexpr size_t kTensorBlock = 256;
 inline constexpr size_t kMostSpareBytes = 4096;
-
-#ifdef __GLIBC__  // which has room for a few bytes of libraries that are loaded late: saves a call
-#define STRIDEPORT_NEAR_TLS [[gnu::tls_model("initial-exec")]]
-#else
-#define STRIDEPORT_NEAR_TLS
-#endif
 
 struct SpareList {
   void* first = nullptr;  // each block begins with the address of the next

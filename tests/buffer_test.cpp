@@ -7,6 +7,7 @@
 #include <limits>
 #include <thread>
 
+#include "runtime/toolchain.hpp"
 #include "tests/support/random_structure.hpp"
 #include "tests/support/spans.hpp"
 #include "tests/support/throws.hpp"
@@ -14,13 +15,7 @@
 namespace strideport::testing {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kAddressSanitizer = true;
-#elif defined(__has_feature)
-constexpr bool kAddressSanitizer = __has_feature(address_sanitizer);
-#else
-constexpr bool kAddressSanitizer = false;
-#endif
+constexpr bool kAddressSanitizer = STRIDEPORT_ADDRESS_SANITIZER != 0;
 
 constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
 using Numbers = std::vector<int64_t>;

@@ -7,6 +7,7 @@
 #include "methods.hpp"
 #include "object.hpp"
 #include "ref.hpp"
+#include "runtime/toolchain.hpp"
 #include "type_callbacks.hpp"
 
 namespace strideport::python {
@@ -16,17 +17,7 @@ void clear_weak_references(PyObject* object);  // lease.cpp
 namespace {
 
 // AddressSanitizer finds uses of a Buffer that is gone only if its memory is, too.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kKeepsMemory = false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-constexpr bool kKeepsMemory = false;
-#else
-constexpr bool kKeepsMemory = kHasGil;
-#endif
-#else
-constexpr bool kKeepsMemory = kHasGil;
-#endif
+constexpr bool kKeepsMemory = kHasGil && STRIDEPORT_ADDRESS_SANITIZER == 0;
 
 /// Memory of Buffers that are gone, for the next ones: 14 KB at most. Strideport works in one interpreter, whose GIL
 /// guards this. All were of one type, which has to live as long as they are kept: CPython reads it when it frees them.
@@ -165,11 +156,6 @@ struct Nesting {
   PyObject* waiting;  // linked by `weakrefs`
 };
 constexpr int kMaxNesting = 50;
-#ifdef __GLIBC__  // which has room for a few bytes of libraries that are loaded late: saves a call
-#define STRIDEPORT_NEAR_TLS [[gnu::tls_model("initial-exec")]]
-#else
-#define STRIDEPORT_NEAR_TLS
-#endif
 constinit thread_local Nesting nesting STRIDEPORT_NEAR_TLS{};
 
 void destroy(BufferObject* self) noexcept {
