@@ -98,14 +98,40 @@ int from_object(void* object, DLManagedTensorVersioned** out) noexcept {
   });
 }
 
+/// The module that was imported last, for as long as it lives, and its interpreter. The GIL guards it.
+struct Home {
+  ModuleState* state;
+  PyInterpreterState* interpreter;
+};
+constinit Home home{};
+
+/// What keeps the state of the module that new Buffers belong to: its type of them, or itself where it has to be imported,
+/// which another interpreter refuses. Throws PythonError.
+Ref find_home(ModuleState*& state) {
+  if (kHasGil && home.state != nullptr && home.interpreter == PyInterpreterState_Get()) {
+    state = home.state;
+    return Ref::borrow(reinterpret_cast<PyObject*>(state->buffer_type));
+  }
+  Ref module = Ref::steal(checked(PyImport_ImportModule("strideport._core")));
+  state = PyModule_Check(module.get()) != 0 ? state_of_module(module.get()) : nullptr;
+  if (state == nullptr)
+    raise(PyExc_ImportError, "sys.modules[\"strideport._core\"] is not strideport's own: %R", module.get());
+  return module;
+}
+
 int to_object(DLManagedTensorVersioned* given, void** out) noexcept {
   return guarded(-1, [&] {
     ForeignTensor tensor(given);  // stolen, also where this fails
     if (!tensor) throw InvalidArgument("DLPack: the tensor is NULL");
-    const Ref module = Ref::steal(PyImport_ImportModule("strideport._core"));
-    if (!module) give_up(std::move(tensor));
+    ModuleState* state = nullptr;
+    Ref keeper;
+    try {
+      keeper = find_home(state);
+    } catch (const PythonError&) {
+      give_up(std::move(tensor));
+    }
     const StreamRef stream = work_stream(type_of(*tensor)).value_or(StreamRef::host());
-    *out = adopt(state_of_module(module.get()), std::move(tensor), stream, nullptr).root.release();
+    *out = adopt(state, std::move(tensor), stream, nullptr).root.release();
     return 0;
   });
 }
@@ -148,6 +174,11 @@ void add_exchange_api(ModuleState* state) {
   const Ref capsule = Ref::steal(checked(PyCapsule_New(&table, "dlpack_exchange_api", nullptr)));
   PyObject* type = reinterpret_cast<PyObject*>(state->buffer_type);
   if (PyObject_SetAttrString(type, "__dlpack_c_exchange_api__", capsule.get()) != 0) throw PythonError{};
+  home = {state, PyInterpreterState_Get()};
+}
+
+void leave_exchange_api(const ModuleState* state) noexcept {
+  if (home.state == state) home = {};
 }
 
 }  // namespace strideport::python

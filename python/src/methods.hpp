@@ -93,6 +93,8 @@ PyObject* dlpack_device(BufferObject* self);  ///< __dlpack_device__
 
 // exchange_api.cpp --------------------------------------------------------------------------------------------
 void add_exchange_api(ModuleState* state);  ///< Buffer.__dlpack_c_exchange_api__
+/// The module goes: what the table makes from now on belongs to another one.
+void leave_exchange_api(const ModuleState* state) noexcept;
 
 // export_array.cpp --------------------------------------------------------------------------------------------
 PyObject* array(BufferObject* self, PyObject* args, PyObject* kwargs);  ///< __array__(dtype=None, copy=None)

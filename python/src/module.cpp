@@ -90,6 +90,7 @@ int clear(PyObject* module) noexcept {
   ModuleState* state = state_of_module(module);
   if (state == nullptr) return 0;
   forget_memory_of_buffers(state->buffer_type);
+  leave_exchange_api(state);
   Py_CLEAR(state->buffer_type);
   Py_CLEAR(state->iterator_type);
   Py_CLEAR(state->contiguous_flag_type);

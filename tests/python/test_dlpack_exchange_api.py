@@ -3,6 +3,8 @@
 import ctypes
 import gc
 import sys
+import sysconfig
+import types
 import weakref
 
 import pytest
@@ -115,6 +117,22 @@ def test_tensors_become_buffers_and_are_stolen(api):
     del buffer, out
     gc.collect()
     assert tensor.deleted == 1
+
+
+def test_no_other_module_is_taken_for_ours(api, monkeypatch):
+    """With a GIL the module is at hand; without one it is looked up."""
+    monkeypatch.setitem(sys.modules, "strideport._core", types.ModuleType("another"))
+    tensor = Tensor(bytearray(b"\1\0\0\0" * 4), (4,))
+    out = ctypes.py_object()
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        with pytest.raises(ImportError, match="another"):
+            api.to_object(ctypes.addressof(tensor.managed), ctypes.byref(out))
+        assert tensor.deleted == 1
+        return
+    assert api.to_object(ctypes.addressof(tensor.managed), ctypes.byref(out)) == 0
+    buffer = out.value
+    ctypes.pythonapi.Py_DecRef(ctypes.py_object(buffer))
+    assert type(buffer) is sp.Buffer and buffer.tolist() == [1] * 4
 
 
 def test_malformed_tensors_are_deleted_once(api):
