@@ -53,6 +53,11 @@ class ViewBuilder {
     settle(result, shape, bytes);
     return result;
   }
+  static BufferView frozen(const BufferView& view) {
+    BufferView result = view;
+    result.readonly_ = true;
+    return result;
+  }
   static BufferView without(const BufferView& view, size_t axis, int64_t bytes) {
     assert(!view.on_heap_);
     BufferView result = view;

@@ -129,10 +129,6 @@ BufferView index(const BufferView& view, int axis, int64_t position) {
 
 BufferView flip(const BufferView& view, int axis) { return slice(view, axis, {std::nullopt, std::nullopt, -1}); }
 
-BufferView toreadonly(const BufferView& view) {
-  ViewBuilder builder{view};
-  builder.set_readonly(true);
-  return std::move(builder).finish();
-}
+BufferView toreadonly(const BufferView& view) { return ViewBuilder::frozen(view); }
 
 }  // namespace strideport

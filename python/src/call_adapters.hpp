@@ -28,6 +28,15 @@ PyObject* one_argument(PyObject* self, PyObject* argument) noexcept {
   });
 }
 
+/// METH_FASTCALL.
+template <PyObject* (*F)(BufferObject*, PyObject* const*, Py_ssize_t)>
+PyObject* positional(PyObject* self, PyObject* const* args, Py_ssize_t count) noexcept {
+  return guarded(kNoObject, [&] {
+    const Exclusive only(self);
+    return F(as_buffer(self), args, count);
+  });
+}
+
 template <PyObject* (*F)(BufferObject*, PyObject*, PyObject*)>
 PyObject* keywords(PyObject* self, PyObject* args, PyObject* kwargs) noexcept {
   return guarded(kNoObject, [&] {

@@ -35,7 +35,7 @@ int64_t parse_version(PyObject* number, const char* name) {
 /// True for the struct with flags. None, and versions before 1.0, mean the legacy one.
 bool asks_versioned(PyObject* max_version) {
   if (max_version == nullptr || max_version == Py_None) return false;
-  if (!PyTuple_Check(max_version) || PyTuple_Size(max_version) != 2) {
+  if ((!PyTuple_CheckExact(max_version) && !PyTuple_Check(max_version)) || Py_SIZE(max_version) != 2) {
     raise(PyExc_TypeError, "max_version must be None or a tuple (major, minor), not %R", max_version);
   }
   const int64_t major = parse_version(PyTuple_GetItem(max_version, 0), "max_version[0]");
@@ -157,7 +157,7 @@ Arguments parse(const ImportNames& names, const VectorCall& call) {
   if (call.count != 0) {
     raise(PyExc_TypeError, "__dlpack__() takes keyword arguments alone, but %zd positional were given", call.count);
   }
-  const Py_ssize_t count = call.names == nullptr ? 0 : PyTuple_Size(call.names);
+  const Py_ssize_t count = call.names == nullptr ? 0 : Py_SIZE(call.names);
   const std::pair<PyObject*, PyObject**> known[] = {{names.max_version.get(), &given.max_version},
                                                     {names.stream.get(), &given.stream},
                                                     {names.dl_device.get(), &given.dl_device},
@@ -215,9 +215,13 @@ PyObject* dlpack(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObje
   });
 }
 
+PyObject* make_device_tuple(Device device) {
+  return checked(Py_BuildValue("(ii)", static_cast<int>(device.type), static_cast<int>(device.id)));
+}
+
 PyObject* dlpack_device(BufferObject* self) {
   const Device device = shown_device(live_view(self).device());
-  return checked(Py_BuildValue("(ii)", static_cast<int>(device.type), static_cast<int>(device.id)));
+  return device == Device{} ? Py_NewRef(state_of(self)->host_device) : make_device_tuple(device);
 }
 
 }  // namespace strideport::python

@@ -34,9 +34,9 @@ void assign_subscript(BufferObject* self, PyObject* key, PyObject* value);  ///<
 
 // views.cpp ---------------------------------------------------------------------------------------------------
 PyObject* get_transposed(BufferObject* self);
-PyObject* permute(BufferObject* self, PyObject* args);
-PyObject* reshape(BufferObject* self, PyObject* args);
-PyObject* expand(BufferObject* self, PyObject* args);
+PyObject* permute(BufferObject* self, PyObject* const* args, Py_ssize_t count);
+PyObject* reshape(BufferObject* self, PyObject* const* args, Py_ssize_t count);
+PyObject* expand(BufferObject* self, PyObject* const* args, Py_ssize_t count);
 PyObject* squeeze(BufferObject* self, PyObject* args, PyObject* kwargs);
 PyObject* flip(BufferObject* self, PyObject* axis);
 PyObject* toreadonly(BufferObject* self);
@@ -90,6 +90,7 @@ PyObject* to_bytes(BufferObject* self);                              ///< __byte
 // export_dlpack.cpp -------------------------------------------------------------------------------------------
 PyObject* dlpack(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept;  ///< __dlpack__
 PyObject* dlpack_device(BufferObject* self);  ///< __dlpack_device__
+PyObject* make_device_tuple(Device device);   ///< (type, id), a new one
 
 // exchange_api.cpp --------------------------------------------------------------------------------------------
 void add_exchange_api(ModuleState* state);  ///< Buffer.__dlpack_c_exchange_api__

@@ -53,6 +53,7 @@ int execute(PyObject* module) noexcept {
     ModuleState* state = state_of_module(module);
     state->producers = new ProducerTypes;
     make_errors(state, module);
+    state->host_device = make_device_tuple(Device{});
     state->stream_type = checked(make_stream_type(module));
     state->event_type = checked(make_event_type(module));
     state->iterator_type = checked(make_iterator_type(module));
@@ -82,6 +83,7 @@ int traverse(PyObject* module, visitproc visit, void* arg) noexcept {
   Py_VISIT(state->event_type);
   Py_VISIT(state->device_error);
   Py_VISIT(state->device_memory_error);
+  Py_VISIT(state->host_device);
   Py_VISIT(state->dtype_class);
   return 0;
 }
@@ -98,6 +100,7 @@ int clear(PyObject* module) noexcept {
   Py_CLEAR(state->event_type);
   Py_CLEAR(state->device_error);
   Py_CLEAR(state->device_memory_error);
+  Py_CLEAR(state->host_device);
   Py_CLEAR(state->dtype_class);
   return 0;
 }

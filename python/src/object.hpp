@@ -85,6 +85,7 @@ struct ModuleState {
   PyTypeObject* contiguous_flag_type;
   PyObject* device_error;
   PyObject* device_memory_error;
+  PyObject* host_device;     ///< the tuple (1, 0), which `__dlpack_device__` hands out
   PyObject* dtype_class;     ///< strideport._dtype.DType, imported at first use
   ProducerTypes* producers;  ///< what imports know of producers' types; owned
 };
