@@ -107,8 +107,17 @@ void* BufferView::item_pointer(std::span<const int64_t> indices) const {
     throw InvalidArgument(std::to_string(indices.size()) + " indices for a view of " + std::to_string(ndim_) +
                           " dimensions; give one a dimension");
   }
-  for (int axis = 0; axis < ndim_; ++axis) (void)checked_index(*this, axis, indices[static_cast<size_t>(axis)]);
   auto address = reinterpret_cast<uintptr_t>(buf_);
+  if (!has_suboffsets_) {
+    const int64_t* const stride_of = strides_data();
+    for (int axis = 0; axis < ndim_; ++axis) {
+      const int64_t index = checked_index(*this, axis, indices[static_cast<size_t>(axis)]);
+      // Unsigned: where the index of a later axis is refused, this stride may mean nothing, and overflow.
+      address += static_cast<uintptr_t>(stride_of[axis]) * static_cast<uintptr_t>(index);
+    }
+    return reinterpret_cast<void*>(address);
+  }
+  for (int axis = 0; axis < ndim_; ++axis) (void)checked_index(*this, axis, indices[static_cast<size_t>(axis)]);
   const auto rows = suboffsets();
   for (int axis = 0; axis < ndim_; ++axis) {
     const auto i = static_cast<size_t>(axis);

@@ -7,6 +7,7 @@
 #include "host_access.hpp"
 #include "methods.hpp"
 #include "object.hpp"
+#include "plain_key.hpp"
 #include "ref.hpp"
 #include "subscript_key.hpp"
 
@@ -62,19 +63,6 @@ PyObject* entry(BufferObject* self, int64_t index) {
   return read(view, reinterpret_cast<const void*>(address));
 }
 
-/// The numbers of a key (i, j, ...) of plain integers, one a dimension, for which no foreign code runs.
-bool plain_indices(PyObject* key, int ndim, std::array<int64_t, 4>& indices) {
-  if (!PyTuple_CheckExact(key) || ndim > 4 || PyTuple_Size(key) != ndim) return false;
-  for (Py_ssize_t i = 0; i < ndim; ++i) {
-    PyObject* part = PyTuple_GetItem(key, i);
-    if (!PyLong_CheckExact(part)) return false;
-    int overflow = 0;
-    indices[static_cast<size_t>(i)] = PyLong_AsLongLongAndOverflow(part, &overflow);
-    if (overflow != 0) return false;
-  }
-  return true;
-}
-
 /// b[start:stop:step]. As with memoryview, the result has its own hold on the memory before __index__ of a bound can
 /// release `self`, whose view stays where it is.
 PyObject* sliced(BufferObject* self, PyObject* key) {
@@ -84,6 +72,14 @@ PyObject* sliced(BufferObject* self, PyObject* key) {
   Py_ssize_t step = 1;
   if (PySlice_Unpack(key, &start, &stop, &step) < 0) throw PythonError{};
   draft.make_view([&] { return strideport::slice(self->view, 0, Slice{start, stop, step}); });
+  return draft.finish();
+}
+
+/// The same of several axes.
+PyObject* cut(BufferObject* self, PlainKey& key) {
+  Draft draft(self);
+  key.read();
+  draft.make_view([&] { return key.apply(self->view); });
   return draft.finish();
 }
 
@@ -107,8 +103,8 @@ PyObject* subscript(BufferObject* self, PyObject* key) {
     return item_at(self, index);
   }
   if (ndim > 0 && PySlice_Check(key)) return sliced(self, key);
-  if (std::array<int64_t, 4> indices; ndim > 0 && plain_indices(key, ndim, indices)) {
-    return element(self, std::span(indices).first(static_cast<size_t>(ndim)));
+  if (PlainKey plain; ndim > 0 && plain.holds(key, ndim)) {
+    return plain.is_full_index() ? element(self, plain.indices()) : cut(self, plain);
   }
   if (SubscriptKey::is_full_index(key, ndim)) {
     const SubscriptKey parsed = SubscriptKey::parse(key, ndim);

@@ -68,6 +68,51 @@ def test_indexing_a_5d_view_equals_numpy(rng):
             assert got == want, key
 
 
+@pytest.mark.parametrize("shape", [(6,), (3, 5), (2, 3, 4), (3, 2, 2, 3)], ids=str)
+def test_keys_of_ints_and_slices_equal_numpy(shape):
+    """Every key of three ints, three slices and an empty one, of as many parts as there are dimensions and fewer."""
+    array = np.arange(math.prod(shape), dtype="i2").reshape(shape)[::-1]
+    buffer = sp.Buffer(array)
+    parts = (0, -1, 7, slice(None), slice(None, None, -2), slice(1, 3), slice(2, 1))
+    for key in (k for n in range(len(shape) + 1) for k in itertools.product(parts, repeat=n)):
+        try:
+            want = array[key]
+        except IndexError:
+            with pytest.raises(IndexError, match="index 7"):
+                buffer[key]
+            continue
+        assert same_view(buffer[key], want) if isinstance(want, np.ndarray) else buffer[key] == want, key
+
+
+def test_keys_with_more_parts_than_dimensions_and_too_large_ints_are_refused():
+    buffer = sp.Buffer(np.zeros((2, 3)))
+    with pytest.raises(TypeError, match="2 dimensions with 3 indices"):
+        buffer[0, 1:, 0]
+    for key in ((2**70, 0), (0, 2**70), (slice(1), -(2**70))):
+        with pytest.raises(IndexError, match="index-sized"):
+            buffer[key]
+    with pytest.raises(ValueError, match="zero"):
+        buffer[0, ::0]
+
+
+def test_a_bound_that_releases_the_buffer_leaves_the_result_its_own_hold():
+    class Releases:
+        def __index__(self):
+            buffer.release()
+            return 1
+
+    memory = bytearray(range(12))
+    buffer = sp.Buffer(memory).reshape(3, 4)
+    part = buffer[Releases() :, 0]
+    assert part.tolist() == [4, 8]
+    with pytest.raises(BufferError):
+        memory.append(0)  # still held
+    with pytest.raises(ValueError, match="released"):
+        buffer[0, 1:]
+    part.release()
+    memory.append(0)
+
+
 def test_full_integer_indices_give_values_not_scalars():
     array = cube("f8")
     for index in ((0,) * 5, (-1,) * 5, (2, 1, 1, 2, 3)):
@@ -203,6 +248,27 @@ def test_bad_reshapes_are_refused(shape):
         sp.Buffer(np.zeros(24, "i1")).reshape(shape)
     if type(caught.value) is ValueError and len(shape) < 10 and shape != (2**63,):
         assert any(str(n) in str(caught.value) for n in shape), caught.value
+
+
+def test_numbers_of_many_axes_and_with_index():
+    class Two:
+        def __index__(self):
+            return 2
+
+    array = np.arange(2**10, dtype="i2")
+    shape = (2,) * 10
+    buffer = sp.Buffer(array).reshape(*shape)
+    assert same_view(buffer, array.reshape(shape))
+    assert same_view(buffer.permute(range(9, -1, -1)), array.reshape(shape).T)
+    assert sp.Buffer(array).reshape(Two(), -1).shape == (2, 512) and sp.Buffer(array).reshape((Two(), -1)).ndim == 2
+    assert sp.Buffer(b"ab").reshape((1,) * 63 + (2,)).ndim == 64
+    for call in (sp.Buffer(b"ab").reshape, sp.Buffer(b"ab").expand, sp.Buffer(b"a").permute):
+        with pytest.raises(ValueError):
+            call(*(0,) * 65)
+        with pytest.raises(ValueError, match="index-sized"):
+            call(2**70)
+        with pytest.raises(TypeError):
+            call(a=1)
 
 
 def test_reshape_of_empty_buffers():
