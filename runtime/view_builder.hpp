@@ -43,8 +43,9 @@ class ViewBuilder {
     return view_.has_suboffsets_ ? std::span(view_.heap_ + 2 * size(), size()) : std::span<int64_t>();
   }
 
-  /// Shorter ways for a view without suboffsets, which its result is made of in place. `narrowed`: another extent and
-  /// stride for one axis. `without`: one axis less, of a view with at most 8. Both move buf by bytes.
+  /// Shorter ways, by which a result is made where it stays. `frozen`: the same, read-only. Of a view without suboffsets:
+  /// `narrowed`, another extent and stride for one axis; `without`, one axis less, of a view with at most 8. Both move
+  /// buf by bytes.
   static BufferView narrowed(const BufferView& view, size_t axis, int64_t extent, int64_t stride, int64_t bytes) {
     BufferView result = view;
     int64_t* const shape = result.on_heap_ ? result.heap_ : result.inline_;

@@ -90,7 +90,7 @@ PyObject* permute(BufferObject* self, PyObject* const* args, Py_ssize_t count) {
             view.ndim());
     }
     if (known == axes.size())
-      raise(PyExc_ValueError, "permute: %zd axes, and %d are the most", numbers.values().size(), kMaxNdim);
+      raise(PyExc_ValueError, "permute: %d axes are the most", kMaxNdim);
     axes[known++] = static_cast<int>(axis);
   }
   Draft draft(self);
