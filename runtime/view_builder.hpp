@@ -44,8 +44,9 @@ class ViewBuilder {
   }
 
   /// Shorter ways, by which a result is made where it stays. `frozen`: the same, read-only. Of a view without suboffsets:
-  /// `narrowed`, another extent and stride for one axis; `without`, one axis less, of a view with at most 8. Both move
-  /// buf by bytes.
+  /// `narrowed`, another extent and stride for one axis; of one with at most 8 dimensions `without`, one axis less, and
+  /// `retyped`, another element type, and where the size changes another extent of the last, dense axis, in as many bytes. The first two move buf by
+  /// bytes.
   static BufferView narrowed(const BufferView& view, size_t axis, int64_t extent, int64_t stride, int64_t bytes) {
     BufferView result = view;
     int64_t* const shape = result.on_heap_ ? result.heap_ : result.inline_;
@@ -57,6 +58,19 @@ class ViewBuilder {
   static BufferView frozen(const BufferView& view) {
     BufferView result = view;
     result.readonly_ = true;
+    return result;
+  }
+  static BufferView retyped(const BufferView& view, int64_t itemsize, const Format& format, DType dtype, bool padded,
+                            int64_t extent) {
+    assert(!view.on_heap_);
+    BufferView result(view, format);
+    result.itemsize_ = itemsize;
+    result.dtype_ = dtype;
+    result.padded_ = padded;
+    if (itemsize == view.itemsize_) return result;
+    const auto last = static_cast<size_t>(result.ndim_ - 1);
+    result.inline_[last] = extent;
+    result.inline_[BufferView::kInlineNdim + last] = itemsize;
     return result;
   }
   static BufferView without(const BufferView& view, size_t axis, int64_t bytes) {

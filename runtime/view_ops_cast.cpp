@@ -63,9 +63,12 @@ BufferView cast(const BufferView& view, const Format& format, DType dtype) {
   const int64_t itemsize = new_itemsize(format, dtype);
   check_references(view.format());
   check_references(format);
+  const bool same_size = itemsize == view.itemsize();
+  const int64_t extent = same_size ? 0 : rescaled_extent(view, {format, dtype, itemsize});
+  if (ViewBuilder::is_inline(view))
+    return ViewBuilder::retyped(view, itemsize, format, dtype, leaves_bits(dtype), extent);
   ViewBuilder builder{view};
-  if (itemsize != view.itemsize()) {
-    const int64_t extent = rescaled_extent(view, {format, dtype, itemsize});
+  if (!same_size) {
     builder.shape().back() = extent;
     builder.strides().back() = itemsize;
   }

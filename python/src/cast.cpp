@@ -80,16 +80,26 @@ Arguments parse(const VectorCall& call) {
   return given;
 }
 
+/// One dimension, elements side by side.
+bool is_plain(const BufferView& view) noexcept {
+  return view.ndim() == 1 && !view.empty() && !view.has_suboffsets() && view.strides()[0] == view.itemsize();
+}
+
 PyObject* cast(BufferObject* self, const VectorCall& call) {
   live_view(self);
   const auto [format, shape] = parse(call);
-  if (!live_view(self).is_contiguous(Order::C)) {
+  if (!is_plain(live_view(self)) && !self->view.is_contiguous(Order::C)) {
     raise(PyExc_TypeError, "cast: the buffer must be C-contiguous; .contiguous() copies it");
   }
   if (shape != nullptr) check_shape_argument(self->view, shape);
   const ElementType type = parse_element_type(state_of(self), format);
   const BufferView& view = live_view(self);  // parsing a foreign dtype runs its code
   check_element_type(view, type);
+  if (shape == nullptr && is_plain(view) && !type.dtype.is_subbyte()) {
+    Draft draft(self);
+    draft.make_view([&] { return strideport::cast(self->view, type.format, type.dtype); });
+    return draft.finish();
+  }
   Extents numbers;
   numbers[0] = view.len() / type.itemsize();
   std::span<const int64_t> extents(numbers.data(), 1);
