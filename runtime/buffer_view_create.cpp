@@ -159,6 +159,13 @@ BufferView BufferView::create(const ViewSpec& spec) {
   return is_ordinary(spec, kInlineNdim, len) ? BufferView(spec, len) : create_with_checks(spec);
 }
 
+void BufferView::make_with_checks(std::span<const int64_t> dense_shape) {
+  ViewSpec parts = spec();
+  parts.shape = dense_shape;
+  parts.strides = {};
+  *this = create_with_checks(parts);
+}
+
 BufferView BufferView::create_with_checks(const ViewSpec& spec) {
   check_ranks(spec);
   check_element(spec);

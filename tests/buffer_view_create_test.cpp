@@ -28,10 +28,11 @@ struct Outcome {
   friend bool operator==(const Outcome&, const Outcome&) = default;
 };
 
-Outcome outcome_of(const ViewSpec& spec) {
+template <class Make>
+Outcome outcome_of(const Make& make) {
   Outcome outcome;
   try {
-    const BufferView view = BufferView::create(spec);
+    const BufferView view = make();
     outcome.shape.assign(view.shape().begin(), view.shape().end());
     outcome.strides.assign(view.strides().begin(), view.strides().end());
     outcome.len = view.len();
@@ -45,6 +46,10 @@ Outcome outcome_of(const ViewSpec& spec) {
     outcome.refusal = error.what();
   }
   return outcome;
+}
+
+Outcome outcome_of(const ViewSpec& spec) {
+  return outcome_of([&] { return BufferView::create(spec); });
 }
 
 template <class T>
@@ -95,6 +100,23 @@ TEST(BufferViewCreate, SaysTheSameByTheShortWayAndByTheLongOne) {
     if (checked.refusal.find("of a memory of") != std::string::npos) continue;  // past kMax: no other rule forbids that
     ASSERT_EQ(direct.refusal, checked.refusal);
     ASSERT_TRUE(direct == checked) << "format " << checked.format << ", len " << checked.len << " and " << direct.len;
+  }
+}
+
+TEST(BufferViewCreate, SaysTheSameOfAnElementInCOrder) {
+  Random random = seeded_random("BufferViewCreate.SaysTheSameOfAnElementInCOrder");
+  for (int64_t round = rounds(200'000); round > 0; --round) {
+    const Description description(random);
+    ViewSpec spec = description.spec;
+    if (!spec.format) spec.format = Format::parse("i");
+    spec.strides = {};
+    spec.itemsize = spec.format.itemsize();
+    spec.dtype = {};
+    const Outcome plain = outcome_of(spec);
+    const Outcome known =
+        outcome_of([&] { return BufferView::of(spec.buf, spec.shape, Element(spec.format), spec.readonly); });
+    ASSERT_EQ(known.refusal, plain.refusal);
+    ASSERT_TRUE(known == plain) << "format " << plain.format << ", len " << known.len << " and " << plain.len;
   }
 }
 

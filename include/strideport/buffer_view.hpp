@@ -43,6 +43,23 @@ struct ViewSpec {
   std::optional<MemoryRange> memory;  ///< checked against where known; with suboffsets, up to the row pointers
 };
 
+/// A format with what is asked of it most, worked out once: for code that makes many views of one element type.
+class Element {
+ public:
+  Element() = default;
+  explicit Element(Format format)
+      : format_(std::move(format)), itemsize_(format_.itemsize()), dtype_(format_.dtype()) {}
+
+  const Format& format() const noexcept { return format_; }
+  int64_t itemsize() const noexcept { return itemsize_; }  ///< bytes; 0 of an empty format
+  DType dtype() const noexcept { return dtype_; }
+
+ private:
+  Format format_;
+  int64_t itemsize_ = 0;
+  DType dtype_;
+};
+
 class BufferView {
  public:
   /// No dimensions but one of extent 0, no memory: a valid empty view of bytes.
@@ -70,6 +87,13 @@ class BufferView {
   [[nodiscard]] static BufferView of(T* data, std::initializer_list<int64_t> shape,
                                      std::initializer_list<int64_t> strides = {}) {
     return of(data, std::span(shape.begin(), shape.size()), std::span(strides.begin(), strides.size()));
+  }
+  /// A C-contiguous view of host memory whose element type is known at run time alone. Throws as `create`.
+  [[nodiscard]] static BufferView of(void* data, std::span<const int64_t> shape, const Element& element,
+                                     bool readonly) {
+    BufferView result(data, shape.size(), element, readonly);
+    if (!result.write_dense(shape)) result.make_with_checks(shape);
+    return result;
   }
 
   BufferView(const BufferView& other);
@@ -121,6 +145,7 @@ class BufferView {
 
  private:
   friend class ViewBuilder;  // runtime/view_builder.hpp: the one writer of these members
+  static constexpr int kInlineNdim = 8;
 
   struct Unset {};
   explicit BufferView(Unset) noexcept {}  // NOLINT: shape and strides are the builder's to write
@@ -128,10 +153,30 @@ class BufferView {
       : itemsize_(dtype.itemsize()), format_(format), dtype_(dtype), ndim_(ndim), readonly_(readonly) {}
   BufferView(const BufferView& other, Format format) noexcept;
   BufferView(const ViewSpec& ordinary, int64_t len) noexcept;
+  BufferView(void* buf, size_t ndim, const Element& element, bool readonly) noexcept  // NOLINT: as above
+      : buf_(buf),
+        itemsize_(element.itemsize()),
+        format_(element.format()),
+        dtype_(element.dtype()),
+        ndim_(static_cast<int32_t>(ndim)),
+        readonly_(readonly) {}
+  void make_with_checks(std::span<const int64_t> dense_shape);
+  /// Shape, strides and len of at least one element; false where there are none, or what is wrong has to be found out.
+  bool write_dense(std::span<const int64_t> shape) noexcept {
+    if (shape.size() > kInlineNdim || buf_ == nullptr || itemsize_ <= 0) return false;
+    int64_t bytes = itemsize_;
+    for (size_t axis = shape.size(); axis-- > 0;) {
+      const int64_t extent = shape[axis];
+      inline_[axis] = extent;
+      inline_[kInlineNdim + axis] = bytes;
+      if (extent <= 0 || __builtin_mul_overflow(bytes, extent, &bytes)) return false;
+    }
+    len_ = bytes;
+    return static_cast<uintptr_t>(bytes) <= UINTPTR_MAX - reinterpret_cast<uintptr_t>(buf_);
+  }
   [[nodiscard]] static BufferView create_with_checks(const ViewSpec& spec);
   void become_empty() noexcept;
 
-  static constexpr int kInlineNdim = 8;
   const int64_t* shape_data() const noexcept { return on_heap_ ? heap_ : inline_; }
   const int64_t* strides_data() const noexcept { return shape_data() + (on_heap_ ? ndim_ : kInlineNdim); }
   const int64_t* suboffsets_data() const noexcept { return has_suboffsets_ ? heap_ + 2 * ndim_ : nullptr; }

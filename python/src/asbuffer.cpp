@@ -145,4 +145,8 @@ PyObject* import_object(ModuleState* state, PyObject* object, Writable writable)
   }
 }
 
+PyObject* import_or_null(ModuleState* state, PyObject* object) noexcept {
+  return guarded(kNoObject, [&] { return import_object(state, object, Writable::any); });
+}
+
 }  // namespace strideport::python

@@ -19,12 +19,11 @@ Writable parse_writable(PyObject* object) {
   return !flag ? Writable::any : *flag ? Writable::required : Writable::refused;
 }
 
-/// The hot path: a vector call, which builds no tuple and no dict.
-PyObject* asbuffer(PyObject* module, PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept {
+[[gnu::noinline]] PyObject* asbuffer_with_keywords(PyObject* module, PyObject* const* args, Py_ssize_t count,
+                                                   PyObject* names) noexcept {
   return guarded(kNoObject, [&] {
     ModuleState* state = state_of_module(module);
     if (count != 1) raise(PyExc_TypeError, "asbuffer() takes 1 positional argument, but %zd were given", count);
-    if (names == nullptr) return import_object(state, args[0], Writable::any);
     PyObject* writable = nullptr;
     for (Py_ssize_t i = 0; i < PyTuple_Size(names); ++i) {
       PyObject* name = PyTuple_GetItem(names, i);
@@ -35,6 +34,12 @@ PyObject* asbuffer(PyObject* module, PyObject* const* args, Py_ssize_t count, Py
     }
     return import_object(state, args[0], parse_writable(writable));
   });
+}
+
+/// The hot path: a vector call, which builds no tuple and no dict.
+PyObject* asbuffer(PyObject* module, PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept {
+  if (count == 1 && names == nullptr) return import_or_null(state_of_module(module), args[0]);
+  return asbuffer_with_keywords(module, args, count, names);
 }
 
 /// The same for from_dlpack without keywords.

@@ -12,6 +12,7 @@
 #include "errors.hpp"
 #include "imports.hpp"
 #include "object.hpp"
+#include "producer_types.hpp"
 #include "ref.hpp"
 
 namespace strideport::python {
@@ -43,6 +44,27 @@ void check_scalars(const Py_buffer& buffer) {
   const bool has_rank = buffer.ndim >= 0 && buffer.ndim <= kMaxNdim && (buffer.shape != nullptr || buffer.ndim <= 1);
   if (!has_rank || buffer.itemsize < 0 || buffer.len < 0) refuse_scalars(buffer);
 }
+
+/// The formats of a single letter, at hand without a search. Never freed: imports may run while static objects go.
+class Letters {
+ public:
+  Letters() {
+    for (const char letter : std::string_view("bBhHiIlLqQnN?efdg")) {
+      elements_[static_cast<unsigned char>(letter)] = Element(Format::parse({&letter, 1}));
+    }
+  }
+  /// Null for other texts, and where the itemsize is another one.
+  const Element* find(const char* text, int64_t itemsize) const noexcept {
+    const auto letter = static_cast<unsigned char>(text[0]);
+    if (letter == 0 || letter >= kCount || text[1] != '\0') return nullptr;
+    return elements_[letter].itemsize() == itemsize ? &elements_[letter] : nullptr;
+  }
+
+ private:
+  static constexpr size_t kCount = 128;
+  Element elements_[kCount];
+};
+const Letters& letters = *new Letters;
 
 /// The elements as the exporter means them. A format that no reading gives the size of itemsize, or that does not
 /// parse, is kept as text over opaque bytes: memoryview takes such exporters too.
@@ -86,8 +108,29 @@ BufferView shaped_view(const Py_buffer& buffer) {
                         " differs from product(shape) * itemsize = " + number(view.len()));
 }
 
+[[gnu::noinline]] BufferView any_view(const Py_buffer& buffer) {
+  check_scalars(buffer);
+  const bool flat = buffer.shape == nullptr && buffer.ndim == 1;
+  BufferView view = flat ? flat_view(buffer) : shaped_view(buffer);
+  if (view.len() != buffer.len) refuse_len(buffer, view);
+  return view;
+}
+
+/// What nearly every exporter has: single numbers in C order, of which this is one. Null for others, and where
+/// something does not add up.
+const Element* dense_element(const Py_buffer& buffer) noexcept {
+  if (buffer.shape == nullptr || buffer.format == nullptr || buffer.suboffsets != nullptr) return nullptr;
+  if (buffer.ndim < 0 || buffer.ndim > kMaxNdim) return nullptr;
+  int64_t bytes = buffer.itemsize;
+  for (int axis = buffer.ndim; axis-- > 0;) {
+    if (buffer.strides != nullptr && buffer.strides[axis] != bytes) return nullptr;
+    if (__builtin_mul_overflow(bytes, buffer.shape[axis], &bytes)) return nullptr;
+  }
+  return bytes > 0 && bytes == buffer.len ? letters.find(buffer.format, buffer.itemsize) : nullptr;
+}
+
 /// The root that what the exporter has said makes. From here on the lease keeps `master`, whatever is thrown.
-PyObject* finish(Draft& draft, PyObject* object, Writable writable) {
+inline PyObject* finish(Draft& draft, PyObject* object, Writable writable) {
   Lease& lease = draft->lease;
   draft.make_view([&] { return view_of_pybuffer(lease.master); });
   if (lease.master.obj == nullptr) lease.keepalive = Py_NewRef(object);
@@ -111,14 +154,13 @@ PyObject* request_of_memoryview(ModuleState* state, PyObject* object, Writable w
   if (PyObject_GetBuffer(own.get(), &lease.master, flags) != 0) return refused();
   own = Ref();
   own_master(lease, true);
-  const Ref base = Ref::steal(checked(PyObject_GetAttrString(object, "obj")));
+  const Ref base = Ref::steal(checked(PyObject_GetAttr(object, state->producers->names.obj.get())));
   if (base.get() != Py_None) lease.obj = Py_NewRef(base.get());
   return finish(draft, object, writable);
 }
 
 /// One request; null where it is refused with BufferError or ValueError, with the error left set.
-PyObject* request(ModuleState* state, PyObject* object, Writable writable, int flags) {
-  if (PyMemoryView_Check(object)) return request_of_memoryview(state, object, writable, flags);
+inline PyObject* request(ModuleState* state, PyObject* object, Writable writable, int flags) {
   Draft draft(state);
   Lease& lease = draft->lease;
   if (PyObject_GetBuffer(object, &lease.master, flags) != 0) return refused();
@@ -143,11 +185,15 @@ void check_read_only(PyObject* object, int flags) {
 }
 
 /// The requests in turn. Of the refusals the first is raised: the strongest request's words are the ones that help.
-PyObject* first_of(ModuleState* state, PyObject* object, Writable writable, std::span<const int> requests) {
+[[gnu::noinline]] PyObject* first_of(ModuleState* state, PyObject* object, Writable writable,
+                                     std::span<const int> requests, Ref first_refusal = {}) {
   const bool required = writable == Writable::required;
-  Ref first_refusal;
+  const bool is_memoryview = PyMemoryView_Check(object);
   for (const int flags : requests) {
-    if (PyObject* buffer = request(state, object, writable, required ? flags | PyBUF_WRITABLE : flags)) return buffer;
+    const int wanted = required ? flags | PyBUF_WRITABLE : flags;
+    PyObject* const buffer = is_memoryview ? request_of_memoryview(state, object, writable, wanted)
+                                           : request(state, object, writable, wanted);
+    if (buffer != nullptr) return buffer;
     if (required) check_read_only(object, flags);
     Ref refusal = take_error();
     if (!first_refusal) first_refusal = std::move(refusal);
@@ -159,16 +205,16 @@ PyObject* first_of(ModuleState* state, PyObject* object, Writable writable, std:
 }  // namespace
 
 BufferView view_of_pybuffer(const Py_buffer& buffer) {
-  check_scalars(buffer);
-  const bool flat = buffer.shape == nullptr && buffer.ndim == 1;
-  BufferView view = flat ? flat_view(buffer) : shaped_view(buffer);
-  if (view.len() != buffer.len) refuse_len(buffer, view);
-  return view;
+  const Element* const element = dense_element(buffer);
+  if (element == nullptr) return any_view(buffer);
+  return BufferView::of(buffer.buf, extents(buffer.shape, buffer.ndim), *element, buffer.readonly != 0);
 }
 
 PyObject* import_pybuffer(ModuleState* state, PyObject* object, Writable writable) {
   if (PyObject_CheckBuffer(object) == 0) return nullptr;
-  return first_of(state, object, writable, kTyped);
+  if (writable == Writable::required || PyMemoryView_Check(object)) return first_of(state, object, writable, kTyped);
+  if (PyObject* buffer = request(state, object, writable, kTyped[0])) return buffer;
+  return first_of(state, object, writable, std::span(kTyped).subspan(1), take_error());
 }
 
 PyObject* import_pybuffer_untyped(ModuleState* state, PyObject* object, Writable writable) {

@@ -134,8 +134,6 @@ PyModuleDef definition = {
 
 }  // namespace
 
-ModuleState* state_of_module(PyObject* module) noexcept { return static_cast<ModuleState*>(PyModule_GetState(module)); }
-
 ModuleState* state_of(const BufferObject* self) noexcept {
   PyObject* object = reinterpret_cast<PyObject*>(const_cast<BufferObject*>(self));
   return static_cast<ModuleState*>(PyType_GetModuleState(Py_TYPE(object)));

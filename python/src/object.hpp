@@ -90,7 +90,9 @@ struct ModuleState {
   ProducerTypes* producers;  ///< what imports know of producers' types; owned
 };
 
-ModuleState* state_of_module(PyObject* module) noexcept;
+inline ModuleState* state_of_module(PyObject* module) noexcept {
+  return static_cast<ModuleState*>(PyModule_GetState(module));
+}
 ModuleState* state_of(const BufferObject* self) noexcept;
 
 inline BufferObject* as_buffer(PyObject* object) noexcept { return reinterpret_cast<BufferObject*>(object); }
@@ -228,6 +230,8 @@ enum class Writable { any, required, refused };  // writable=None, True, False
 /// Imports any object through the first protocol that works. A BufferObject gives a new view
 /// on its lease. Throws PythonError.
 PyObject* import_object(ModuleState* state, PyObject* object, Writable writable);
+/// The same with no word on `writable`. Null with the error set on failure.
+PyObject* import_or_null(ModuleState* state, PyObject* object) noexcept;
 
 // elements.cpp ------------------------------------------------------------------------------------------------
 

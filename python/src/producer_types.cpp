@@ -174,6 +174,7 @@ ImportNames::ImportNames()
       max_version(interned("max_version")),
       dl_device(interned("dl_device")),
       copy(interned("copy")),
+      obj(interned("obj")),
       version(Ref::steal(checked(Py_BuildValue("(ii)", kDLPackMajor, kDLPackMinor)))),
       agreed_stream(Ref::steal(checked(PyLong_FromUnsignedLongLong(StreamRef::legacy_default().handle())))),
       version_keyword(Ref::steal(checked(PyTuple_Pack(1, max_version.get())))),

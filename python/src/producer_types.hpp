@@ -31,7 +31,7 @@ struct ProducerType {
 /// The strings and tuples with which imports ask, made once.
 struct ImportNames {
   Ref dlpack, dlpack_device, exchange_api, torch_function, torch_dispatch, requires_grad, is_conj, is_neg, stream,
-      max_version, dl_device, copy;
+      max_version, dl_device, copy, obj;
   Ref version;              ///< (1, 3)
   Ref agreed_stream;        ///< the number of the stream that producers make memory of a device ready on
   Ref version_keyword;      ///< ("max_version",)
