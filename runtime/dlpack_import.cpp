@@ -4,7 +4,6 @@
 #include <dlpack/dlpack.h>
 
 #include <algorithm>
-#include <bit>
 #include <cstdint>
 #include <limits>
 #include <numeric>
@@ -208,29 +207,30 @@ BufferView describe_with_checks(const DLTensor& tensor, bool readonly, bool padd
   return BufferView::create(spec);
 }
 
-/// The formats of single native numbers by code and width, so that none is searched for. Empty where there is none.
+/// The formats of single native numbers by code and size, so that none is searched for. Empty where there is none.
 class NativeFormats {
  public:
   NativeFormats() noexcept : formats_() {
     for (size_t code = 0; code < kCodes; ++code) {
-      for (size_t width = 0; width < kWidths; ++width) {
-        formats_[code][width] = Format::of({static_cast<TypeCode>(code), static_cast<uint8_t>(8U << width), 1});
+      for (size_t bytes = 1; bytes < kSizes; ++bytes) {
+        formats_[code][bytes] = Format::of({static_cast<TypeCode>(code), static_cast<uint8_t>(8 * bytes), 1});
       }
     }
   }
   ~NativeFormats() {}  // the formats stay, for imports while other static objects go  NOLINT
 
   const Format* find(DLDataType type) const noexcept {
-    const bool single = type.lanes == 1 && type.code < kCodes && type.bits >= 8 && (type.bits & (type.bits - 1)) == 0;
-    const Format* format = single ? &formats_[type.code][std::countr_zero(type.bits) - 3] : nullptr;
-    return format != nullptr && *format ? format : nullptr;
+    const size_t bytes = type.bits / 8U;
+    if (type.lanes != 1 || type.code >= kCodes || type.bits % 8 != 0 || bytes >= kSizes) return nullptr;
+    const Format* const format = &formats_[type.code][bytes];
+    return *format ? format : nullptr;
   }
 
  private:
   static constexpr size_t kCodes = kDLBool + 1;
-  static constexpr size_t kWidths = 5;  // 8 to 128 bits
+  static constexpr size_t kSizes = 16 + 1;  // in bytes
   union {
-    Format formats_[kCodes][kWidths];
+    Format formats_[kCodes][kSizes];
   };
 };
 
