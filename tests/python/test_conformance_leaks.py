@@ -60,6 +60,8 @@ def heap_bytes():
 
 
 def balance(watched):
+    # Without a GIL CPython frees some of what a collection finds in the next one, of an array that keeps itself too.
+    gc.collect()
     gc.collect()
     return {
         **{f"references to {name}": sys.getrefcount(thing) for name, thing in watched.items()},

@@ -18,8 +18,9 @@ def peer(name: str) -> ModuleType:
         pytest.skip(f"{name} is not installed ({error})", allow_module_level=True)
 
 
+HAS_TESTBUFFER = importlib.util.find_spec("_testbuffer") is not None
 needs_testbuffer = pytest.mark.skipif(
-    importlib.util.find_spec("_testbuffer") is None, reason="_testbuffer is not installed (CPython's test modules)"
+    not HAS_TESTBUFFER, reason="_testbuffer is not installed (CPython's test modules)"
 )
 needs_pep688 = pytest.mark.skipif(
     sys.version_info < (3, 12), reason="__buffer__ in Python needs CPython 3.12 (PEP 688)"
