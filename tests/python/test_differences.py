@@ -13,6 +13,7 @@ import sys
 
 import pytest
 import strideport as sp
+from support.devices import each_device, needs_devices
 from support.peers import needs_testbuffer, peer
 
 
@@ -134,6 +135,14 @@ def test_nan_is_unequal_in_every_format():
         assert sp.Buffer(array_) != sp.Buffer(array_.copy()), dtype
 
 
+def test_equality_wants_equal_shapes():
+    view, buffer = pair(bytes(6), "B", (2, 3))
+    for shape in ((3, 2), (6,), (1, 2, 3)):
+        other = memoryview(bytes(6)).cast("B", shape)
+        assert buffer != other and buffer != sp.Buffer(other) and view != other
+    assert buffer == view and buffer == sp.Buffer(bytes(6)).reshape(2, 3)
+
+
 # count and index exist on every version ------------------------------------------------------------------------
 
 
@@ -236,6 +245,18 @@ def test_pickle_and_copy_work():
     assert copy.copy(buffer).tobytes() == copy.deepcopy(buffer).tobytes() == b"abc"
 
 
+def test_pickles_go_out_of_band_and_read_only_stays():
+    memory = bytearray(b"abcdef")
+    for buffer, shares in ((sp.Buffer(memory), True), (sp.Buffer(memory)[::2], False), (sp.Buffer(b"abc"), True)):
+        blocks = []
+        again = pickle.loads(pickle.dumps(buffer, 5, buffer_callback=blocks.append), buffers=blocks)
+        assert len(blocks) == 1 and (again.ptr == buffer.ptr) is shares, "a copy in C order where it is not contiguous"
+        for protocol in range(2, 6):
+            in_band = pickle.loads(pickle.dumps(buffer, protocol))
+            assert in_band.ptr != buffer.ptr and in_band == buffer and in_band.readonly == buffer.readonly
+        assert again == buffer and again.readonly == buffer.readonly
+
+
 # format is None where PEP 3118 has no spelling ---------------------------------------------------------------------
 
 
@@ -262,6 +283,20 @@ def test_release_waits_for_memoryviews_of_this_object():
     assert of_view.tobytes() == b"abc"
 
 
+def test_slices_and_dlpack_exports_hold_the_owner_themselves():
+    memory = bytearray(b"abcd")
+    buffer = sp.Buffer(memory)
+    part, capsule = buffer[1:3], buffer.__dlpack__()
+    buffer.release()
+    assert part.tobytes() == b"bc"
+    for last in (part.release, lambda: None):
+        with pytest.raises(BufferError):
+            memory.append(1)
+        last()
+    del capsule
+    memory.append(1)
+
+
 # slice assignment wants equal shapes and element types, as memoryview's does; sp.copy also drops unit dims -------
 
 
@@ -276,6 +311,33 @@ def test_copy_drops_unit_dimensions_and_slice_assignment_does_not():
     assert memory == bytes(3)
     sp.copy(buffer, source)
     assert memory == b"abc"
+
+
+def test_slice_assignment_wants_equal_element_types():
+    view, buffer = pair(bytearray(8), "i")
+    for target in (view, buffer):
+        with pytest.raises(ValueError):
+            target[:] = memoryview(bytes(8)).cast("f")
+    with pytest.raises(ValueError):
+        sp.copy(buffer, memoryview(bytes(8)).cast("f"))
+
+
+# On device memory values are waited for and read back; hash and iteration raise ------------------------------------
+
+
+@needs_devices
+@each_device
+def test_device_memory_gives_values_but_no_hash_and_no_iterator(device):
+    host = sp.Buffer(bytes(range(6))).cast("B", (2, 3))
+    buffer = host.to(device).toreadonly()
+    assert buffer.tolist() == host.tolist() and buffer.tobytes() == host.tobytes() and buffer.hex() == host.hex()
+    assert buffer == host and buffer[1, 2] == 5 and buffer[0].tolist() == [0, 1, 2]
+    for operation in (hash, iter, list, memoryview, pickle.dumps):
+        with pytest.raises((TypeError, BufferError), match=r'\.to\("cpu"\)'):
+            operation(buffer)
+    for operation in (hash, iter, pickle.dumps):
+        with pytest.raises(TypeError):
+            operation(buffer)
 
 
 # `contiguous` is memoryview's flag, and a method -----------------------------------------------------------------
