@@ -19,6 +19,7 @@ import sys
 import tomllib
 import unittest
 import warnings
+from collections import Counter
 from pathlib import Path
 
 SUITES = ("test.test_memoryview", "test.test_buffer")
@@ -39,15 +40,11 @@ def numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")[:2]))
 
 
-def load_expected(prefix: str, version: tuple[int, ...], numpy: str = "0") -> tuple[dict[str, str], set[str]]:
-    """Test ids of `prefix` that must fail on this Python, with their rows; and those that fail for some numbers alone.
-
-    A bad table is an error, not a difference.
-    """
+def load_expected(prefix: str, version: tuple[int, ...], numpy: str = "0") -> dict[str, str]:
+    """Test ids of `prefix` that must fail on this Python, with their rows; a bad table is an error."""
     table = tomllib.loads(EXPECTED.read_text(encoding="utf-8"))
     rows = table["rows"]
     out: dict[str, str] = {}
-    sometimes: set[str] = set()
     for entry in table["difference"]:
         if entry["row"] not in rows:
             raise SystemExit(f"expected.toml: {entry['test']}: there is no row {entry['row']!r}")
@@ -59,13 +56,13 @@ def load_expected(prefix: str, version: tuple[int, ...], numpy: str = "0") -> tu
             if entry["test"] in out:
                 raise SystemExit(f"expected.toml lists {entry['test']} twice for {version}")
             out[entry["test"]] = entry["row"]
-            if entry.get("sometimes", False):
-                sometimes.add(entry["test"])
-    return out, sometimes
+    return out
 
 
-def stand_in(buffer: type) -> type:
+def stand_in(buffer: type, made: Counter[str]) -> type:
     """A class to call and ask as the tests do memoryview: it makes Buffers, and instances of both are instances.
+
+    `made` counts the Buffers, so that a run which none went through is no pass.
 
     C code (PyMemoryView_FromBuffer, `__buffer__` called by the interpreter) still makes real memoryviews, which the
     tests then ask `isinstance(x, memoryview)`; and an exporter's `__buffer__` must return one, so there it is called.
@@ -74,6 +71,7 @@ def stand_in(buffer: type) -> type:
     class Meta(type):
         def __call__(cls, *arguments: object, **keywords: object) -> object:
             exporting = sys._getframe(1).f_code.co_name == "__buffer__"
+            made["Buffers"] += not exporting
             return (memoryview if exporting else buffer)(*arguments, **keywords)
 
         def __instancecheck__(cls, instance: object) -> bool:
@@ -86,16 +84,24 @@ def stand_in(buffer: type) -> type:
 
 
 class Collector(unittest.TestResult):
-    """Which tests failed, by id; a failing subTest counts for its test, once."""
+    """Which tests failed, by id; a failing subTest counts for its test, once. `through` are those that made Buffers."""
 
-    def __init__(self) -> None:
+    def __init__(self, made: Counter[str]) -> None:
         super().__init__()
         self.failed: dict[str, str] = {}
         self.ran: set[str] = set()
+        self.through: set[str] = set()
+        self.made, self.before = made, 0
 
     def startTest(self, test: unittest.TestCase) -> None:
         super().startTest(test)
         self.ran.add(test.id())
+        self.before = self.made["Buffers"]
+
+    def stopTest(self, test: unittest.TestCase) -> None:
+        super().stopTest(test)
+        if self.made["Buffers"] > self.before:
+            self.through.add(test.id())
 
     def _fail(self, test: unittest.TestCase, error: object) -> None:
         self.failed.setdefault(test.id(), self._exc_info_to_string(error, test))  # type: ignore[attr-defined]
@@ -111,10 +117,10 @@ class Collector(unittest.TestResult):
             self._fail(test, err)
 
 
-def run(replacement: type) -> Collector:
+def run(replacement: type, made: Counter[str]) -> Collector:
     """Both suites with `replacement` for memoryview. test_buffer draws its structures at random."""
     random.seed(os.environ.get("STRIDEPORT_SEED", "0"))
-    result = Collector()
+    result = Collector(made)
     for name in SUITES:
         module = importlib.import_module(name)
         module.memoryview = replacement
@@ -125,7 +131,7 @@ def run(replacement: type) -> Collector:
     return result
 
 
-def judge(result: Collector, expected: dict[str, str], sometimes: set[str]) -> list[str]:
+def judge(result: Collector, expected: dict[str, str]) -> list[str]:
     """Every disagreement with the list, in words; empty if there is none."""
     out = []
     for test, trace in sorted(result.failed.items()):
@@ -134,7 +140,7 @@ def judge(result: Collector, expected: dict[str, str], sometimes: set[str]) -> l
     for test in sorted(expected):
         if test not in result.ran:
             out.append(f"STALE: {test} is listed, but this Python has no such test")
-        elif test not in result.failed and test not in sometimes:
+        elif test not in result.failed:
             out.append(f"NO DIFFERENCE: {test} is listed ({expected[test]}), but passes: take it off the list")
     return out
 
@@ -154,19 +160,20 @@ def main() -> int:
     if reason is not None:
         print(f"SKIPPED: {reason}")
         return 77
+    made: Counter[str] = Counter()
     if options.replacement == "strideport":
         import strideport
 
-        replacement: type = stand_in(strideport.Buffer)
+        replacement: type = stand_in(strideport.Buffer, made)
     else:
         replacement = memoryview
     stdout, sys.stdout = sys.stdout, io.StringIO()
     try:
-        result = run(replacement)
+        result = run(replacement, made)
     finally:
         sys.stdout = stdout
-    expected, sometimes = load_expected("test.", sys.version_info[:2])
-    complaints = judge(result, expected, sometimes)
+    expected = load_expected("test.", sys.version_info[:2])
+    complaints = judge(result, expected)
     if options.verbose:
         for test in sorted(set(result.failed) & set(expected)):
             print(f"{test} [{expected[test]}]\n{result.failed[test]}")
@@ -176,7 +183,7 @@ def main() -> int:
     print("\n".join(complaints), end="\n" if complaints else "")
     print(
         f"Python {sys.version.split()[0]}: {passed} of {total} pass, {skipped} skip themselves (with memoryview too), "
-        f"{listed} listed differences, {len(result.failed) - listed} not listed"
+        f"{listed} listed differences, {len(result.failed) - listed} not listed; {len(result.through)} made Buffers"
     )
     return 1 if complaints else 0
 
