@@ -33,6 +33,7 @@ def command(options: argparse.Namespace) -> str:
     for name, default in (("only", "*"), ("seconds", SECONDS), ("out", None)):
         value = getattr(options, name)
         words += [] if value == default else [f"--{name}", str(value)]
+    words += ["--torch"] if options.torch else []
     return shlex.join(words)
 
 

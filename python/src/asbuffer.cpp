@@ -9,6 +9,7 @@
 #include "imports.hpp"
 #include "newer_python.hpp"
 #include "object.hpp"
+#include "producer_types.hpp"
 #include "ref.hpp"
 
 namespace strideport::python {
@@ -35,9 +36,11 @@ class Refusals {
   /// True if it is certain that other protocols would have known the type.
   bool has_several() const noexcept { return errors_.size() > 1; }
 
-  /// Takes the error that is set. Throws PythonError where it is none that another protocol could mend.
+  /// Takes the error that is set. Throws PythonError where it is none that another protocol could mend: once there is a
+  /// refusal, what merely fails after it is one more (torch's `__cuda_array_interface__` of sparse tensors).
   void add(const Attempt& attempt) {
-    if (!PyErr_ExceptionMatches(PyExc_BufferError) && !PyErr_ExceptionMatches(PyExc_ValueError)) throw PythonError{};
+    const bool refused = PyErr_ExceptionMatches(PyExc_BufferError) || PyErr_ExceptionMatches(PyExc_ValueError);
+    if (!refused && (errors_.empty() || !is_plain_failure())) throw PythonError{};
     Ref error = take_error();
     if (attempt.last_resort) return;
     names_.push_back(attempt.name);

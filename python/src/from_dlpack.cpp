@@ -57,9 +57,21 @@ Imported import_onto(ModuleState* state, PyObject* object, Device device, std::o
       return import_offered(state, object, {.dl_device = dl_device.get(), .copy = copy ? copy_object : nullptr},
                             device);
     } catch (const PythonError&) {
-      if (!copy.value_or(true) || !is_refusal() || is_host(device)) throw;
+      const bool can_copy = copy.value_or(!is_host(device));
+      if (!can_copy || !is_refusal()) throw;
       PyErr_Clear();
     }
+  }
+  return import_offered(state, object, {});
+}
+
+/// Where it is. A producer that cannot copy leaves that to us, too.
+Imported import_in_place(ModuleState* state, PyObject* object, std::optional<bool> copy, PyObject* copy_object) {
+  try {
+    return import_offered(state, object, {.copy = copy ? copy_object : nullptr});
+  } catch (const PythonError&) {
+    if (!copy.value_or(false) || !is_refusal()) throw;
+    PyErr_Clear();
   }
   return import_offered(state, object, {});
 }
@@ -92,7 +104,7 @@ PyObject* fn_from_dlpack(ModuleState* state, PyObject* args, PyObject* kwargs) {
   const bool has_device = device_object != Py_None;
   check_target(device);
   Imported imported = has_device ? import_onto(state, object, device, copy, copy_object)
-                                 : import_offered(state, object, {.copy = copy ? copy_object : nullptr});
+                                 : import_in_place(state, object, copy, copy_object);
   BufferObject* const root = as_buffer(imported.root.get());
   const Device place = root->view.device();
   const bool moves = has_device && !is_at(place, device);

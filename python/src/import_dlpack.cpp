@@ -64,6 +64,10 @@ Ref to_device_root(ModuleState* state, Tensor tensor, DeviceType type, StreamRef
   std::optional<GilRelease> initialising;
   if (has_stream(type)) initialising.emplace();
   BufferView view = view_dlpack(*tensor);
+  if (has_stream(type)) {
+    const std::string reason = why_no_device(type == DeviceType::cuda_managed ? DeviceType::cuda : type);
+    if (!reason.empty()) throw BufferError("device " + to_string(view.device()) + " is not there: " + reason);
+  }
   Buffer buffer(std::move(view), std::shared_ptr<void>(std::move(tensor)), stream);
   initialising.reset();
   try {
@@ -206,11 +210,45 @@ Ref ask_for_capsule(const ImportNames& names, PyObject* producer, const DLPackRe
   throw PythonError{};
 }
 
+/// parse_int, which asks any type, has more to do.
+int64_t device_number(PyObject* number, const char* name) {
+  if (!PyLong_CheckExact(number)) return parse_int(number, name);
+  int overflow = 0;
+  const long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
+  return overflow == 0 ? value : parse_int(number, name);  // which has the words
+}
+
+Device parse_device(PyObject* producer, PyObject* pair) {
+  if (!PyTuple_Check(pair) || PyTuple_Size(pair) != 2) {
+    raise(PyExc_TypeError, "__dlpack_device__() of '%.200s' returned %R, not a tuple (type, id)",
+          type_name(producer).c_str(), pair);
+  }
+  const int64_t type = device_number(PyTuple_GetItem(pair, 0), "__dlpack_device__()[0]");
+  const int64_t id = device_number(PyTuple_GetItem(pair, 1), "__dlpack_device__()[1]");
+  if (type < INT32_MIN || type > INT32_MAX || id < INT32_MIN || id > INT32_MAX) {
+    raise(PyExc_ValueError, "__dlpack_device__() of '%.200s' returned %R, which has over 32 bits",
+          type_name(producer).c_str(), pair);
+  }
+  return {static_cast<DeviceType>(type), static_cast<int32_t>(id)};
+}
+
+/// device_of where the type has the method, which needs no bound method then.
+std::optional<Device> device_by_method(const ImportNames& names, PyObject* producer) {
+  const Ref pair = Ref::steal(call_method(names.dlpack_device.get(), &producer, 1, nullptr));
+  if (pair) return parse_device(producer, pair.get());
+  if (!PyErr_ExceptionMatches(PyExc_AttributeError)) throw PythonError{};
+  const Ref error = take_error();
+  if (!optional_attribute(producer, names.dlpack_device.get())) return std::nullopt;  // the class has lost it
+  set_error(error);
+  throw PythonError{};
+}
+
 /// Where the producer's memory is. Of objects that it refuses a producer may be unable to say it (torch asks sparse
 /// tensors for a storage): then the error is in `failure`, and `__dlpack__` has the words.
-std::optional<Device> device_or_failure(const ImportNames& names, PyObject* object, Ref& failure) {
+std::optional<Device> device_or_failure(const ImportNames& names, const ProducerType& type, PyObject* object,
+                                        Ref& failure) {
   try {
-    return device_of(names, object);
+    return type.has_device ? device_by_method(names, object) : device_of(names, object);
   } catch (const PythonError&) {
     if (!is_plain_failure()) throw;
     failure = take_error();
@@ -223,7 +261,7 @@ Imported import_from_method(ModuleState* state, const ProducerType& type, PyObje
                             std::optional<Device> target) {
   const ImportNames& names = state->producers->names;
   Ref failure;
-  const std::optional<Device> device = type.is_host_only ? Device{} : device_or_failure(names, object, failure);
+  const std::optional<Device> device = type.is_host_only ? Device{} : device_or_failure(names, type, object, failure);
   check_device(object, device, request);
   if (target || device) request.with_stream = has_stream(target ? target->type : device->type);
   Ref capsule = ask_for_capsule(names, object, request);
@@ -282,17 +320,7 @@ std::optional<Device> device_of(const ImportNames& names, PyObject* producer) {
   const Ref method = optional_attribute(producer, names.dlpack_device.get());
   if (!method) return std::nullopt;
   const Ref pair = Ref::steal(checked(PyObject_CallNoArgs(method.get())));
-  if (!PyTuple_Check(pair.get()) || PyTuple_Size(pair.get()) != 2) {
-    raise(PyExc_TypeError, "__dlpack_device__() of '%.200s' returned %R, not a tuple (type, id)",
-          type_name(producer).c_str(), pair.get());
-  }
-  const int64_t type = parse_int(PyTuple_GetItem(pair.get(), 0), "__dlpack_device__()[0]");
-  const int64_t id = parse_int(PyTuple_GetItem(pair.get(), 1), "__dlpack_device__()[1]");
-  if (type < INT32_MIN || type > INT32_MAX || id < INT32_MIN || id > INT32_MAX) {
-    raise(PyExc_ValueError, "__dlpack_device__() of '%.200s' returned %R, which has over 32 bits",
-          type_name(producer).c_str(), pair.get());
-  }
-  return Device{static_cast<DeviceType>(type), static_cast<int32_t>(id)};
+  return parse_device(producer, pair.get());
 }
 
 std::optional<Imported> import_from(ModuleState* state, PyObject* object, const DLPackRequest& request,

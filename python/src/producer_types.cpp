@@ -110,6 +110,7 @@ ProducerType inspect(PyTypeObject* type, const ImportNames& names) {
   const Bases bases(type, names);
   ProducerType answer;
   answer.has_dlpack = bases.have(names.dlpack.get());
+  answer.has_device = bases.have(names.dlpack_device.get());
   answer.table = table_of(type, bases, names);
   if (!answer.has_dlpack && answer.table == nullptr) return answer;
   answer.is_host_only = has_numpys_device(bases, names);
@@ -213,7 +214,7 @@ ProducerType ProducerTypes::of(PyTypeObject* type) {
   Entry entry{answer, Ref::steal(checked(PyWeakref_NewRef(kept.get(), callback_.get())))};
   Entries::node_type gone;  // of a type that was here before, or what foreign code in there made; goes after the lock
   const std::lock_guard guard(mutex_);
-  gone = entries_.extract(type);
+  gone = extract(type);
   entries_.try_emplace(type, std::move(entry));
   return answer;
 }
@@ -232,16 +233,27 @@ const TorchTensors* ProducerTypes::torch() {
 bool ProducerTypes::find(PyTypeObject* type, ProducerType& answer) noexcept {
   std::unique_lock guard(mutex_, std::defer_lock);
   if constexpr (!kHasGil) guard.lock();
-  const auto entry = entries_.find(type);
-  if (entry == entries_.end() || !refers_to(entry->second.weak, type)) return false;
-  answer = entry->second.answer;
+  if (type != latest_type_) {
+    const auto entry = entries_.find(type);
+    if (entry == entries_.end()) return false;
+    latest_type_ = type;
+    latest_ = &entry->second;
+  }
+  if (!refers_to(latest_->weak, type)) return false;
+  answer = latest_->answer;
   return true;
+}
+
+/// Takes it out, the lock held by the caller.
+ProducerTypes::Entries::node_type ProducerTypes::extract(PyTypeObject* type) noexcept {
+  if (type == latest_type_) latest_type_ = nullptr;
+  return entries_.extract(type);
 }
 
 void ProducerTypes::forget(PyTypeObject* type) noexcept {
   Entries::node_type gone;  // goes after the lock
   const std::lock_guard guard(mutex_);
-  gone = entries_.extract(type);
+  gone = extract(type);
 }
 
 void ProducerTypes::drop(PyObject* weak) noexcept {
@@ -249,7 +261,7 @@ void ProducerTypes::drop(PyObject* weak) noexcept {
   const std::lock_guard guard(mutex_);
   for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
     if (entry->second.weak.get() != weak) continue;
-    gone = entries_.extract(entry);
+    gone = extract(entry->first);
     return;
   }
 }

@@ -24,6 +24,7 @@ class TorchTensors;
 struct ProducerType {
   const DLPackExchangeAPI* table = nullptr;  ///< checked; null where `__dlpack__` has to be asked
   bool has_dlpack = false;                   ///< on the type; instances may have it though it is false
+  bool has_device = false;                   ///< `__dlpack_device__`, in the same way
   bool is_host_only = false;                 ///< `__dlpack_device__` is NumPy's, which knows the host alone
   const TorchTensors* torch = nullptr;       ///< what is asked of torch's tensors, where the type derives from them
 };
@@ -61,6 +62,7 @@ class ProducerTypes {
     Ref weak;
   };
   using Entries = std::unordered_map<PyTypeObject*, Entry>;
+  Entries::node_type extract(PyTypeObject* type) noexcept;
   /// A dying type's weak reference calls this.
   static PyObject* on_death(PyObject* self, PyObject* weak) noexcept;
   bool find(PyTypeObject* type, ProducerType& answer) noexcept;
@@ -70,6 +72,8 @@ class ProducerTypes {
   static PyMethodDef death_definition_;
   std::mutex mutex_;  // free-threaded CPython; with a GIL nobody waits for it
   Entries entries_;
+  PyTypeObject* latest_type_ = nullptr;  // the one that was asked for last, and its entry: a search takes a division
+  const Entry* latest_ = nullptr;
   std::unique_ptr<TorchTensors> torch_;  // for good, once it is there
   Ref callback_;                         // its self is a capsule, whose context is this object while it lives
 };

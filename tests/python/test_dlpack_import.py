@@ -231,6 +231,17 @@ def test_a_device_that_contradicts_the_producers_word_is_refused_and_deleted_onc
     assert tensor.deleted == 1
 
 
+@VERSIONED
+@pytest.mark.parametrize("type_", [2, 13])
+def test_capsules_of_a_device_that_is_not_there_are_refused_and_deleted_once(type_, versioned):
+    if sp.why_no_device("cuda:0") is None:
+        pytest.skip("there is a GPU")
+    tensor = Tensor(numbers(), versioned=versioned, device=(type_, 0))
+    with pytest.raises(BufferError):
+        sp.from_dlpack(tensor.capsule)
+    assert tensor.deleted == 1
+
+
 def test_unknown_flags_end_in_one_deleter_call_either_way():
     for bit in range(3, 64):
         tensor = Tensor(numbers(), flags=1 << bit)

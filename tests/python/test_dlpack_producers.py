@@ -85,6 +85,30 @@ def test_what_refuses_has_the_words_where_the_device_is_not_known(take):
         take(Refusing(None))
 
 
+def test_what_merely_fails_after_a_refusal_is_one_refusal_more():
+    """torch's sparse tensors: `__dlpack__` refuses them, and the getter of the next protocol fails."""
+
+    class Failing:
+        error = RuntimeError("unimplemented")
+
+        def __dlpack__(self, **keywords):
+            raise BufferError("layout")
+
+        def __dlpack_device__(self):
+            return (1, 0)
+
+        @property
+        def __cuda_array_interface__(self):
+            raise self.error
+
+    with pytest.raises(BufferError, match="layout.*unimplemented"):
+        sp.asbuffer(Failing())
+    for error in (MemoryError("m"), RecursionError("r"), KeyboardInterrupt()):
+        Failing.error = error
+        with pytest.raises(type(error)):
+            sp.asbuffer(Failing())
+
+
 @pytest.mark.parametrize("take", [sp.asbuffer, sp.from_dlpack])
 def test_memory_of_a_device_that_is_not_known_is_left_alone(take):
     """It would not be ready on any stream that was agreed on."""
@@ -92,6 +116,75 @@ def test_memory_of_a_device_that_is_not_known_is_left_alone(take):
     with pytest.raises(NotImplementedError, match="no storage"):
         take(Homeless(tensor))
     assert not tensor.used and tensor.deleted == 0
+
+
+class Counting(Producer):
+    def __init__(self, tensor):
+        super().__init__(tensor)
+        self.asked = 0
+
+    def __dlpack_device__(self):
+        self.asked += 1
+        return self.device
+
+
+@pytest.mark.parametrize("take", [sp.asbuffer, sp.from_dlpack])
+def test_every_object_is_asked_once_for_its_device(take):
+    for _ in range(2):
+        producer = Counting(Tensor(numbers()))
+        assert take(producer).tolist() == [0, 1, 2, 3]
+        assert producer.asked == 1 and len(producer.calls) == 1
+
+
+@pytest.mark.parametrize("take", [sp.asbuffer, sp.from_dlpack])
+def test_an_attribute_error_inside_dlpack_device_comes_through(take):
+    class Broken(Counting):
+        def __dlpack_device__(self):
+            super().__dlpack_device__()
+            return self.nothing
+
+    tensor = Tensor(numbers())
+    producer = Broken(tensor)
+    with pytest.raises(AttributeError, match="nothing"):
+        take(producer)
+    assert producer.asked == 1 and not tensor.used
+
+
+def test_a_class_that_loses_dlpack_device_is_taken_for_one_without():
+    class Bare:
+        def __init__(self, tensor):
+            self.tensor = tensor
+
+        def __dlpack__(self, **keywords):
+            return self.tensor.capsule
+
+        def __dlpack_device__(self):
+            return (1, 0)
+
+    assert sp.from_dlpack(Bare(Tensor(numbers()))).tolist() == [0, 1, 2, 3]
+    del Bare.__dlpack_device__
+    assert sp.from_dlpack(Bare(Tensor(numbers()))).tolist() == [0, 1, 2, 3]
+
+
+def test_an_object_may_have_a_dlpack_device_of_its_own():
+    producer = Producer(Tensor(numbers()))
+    assert sp.from_dlpack(producer).tolist() == [0, 1, 2, 3]
+    other = Producer(Tensor(numbers()))
+    other.__dlpack_device__ = lambda: (99, 0)
+    with pytest.raises(BufferError, match="99"):
+        sp.from_dlpack(other)
+
+
+def test_the_numbers_of_a_device_may_be_of_a_class_derived_from_int():
+    assert sp.from_dlpack(Producer(Tensor(numbers()), device=(True, False))).tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("pair", [(1, 2**40), (2**70, 0), (1.0, 0), (1,), [1, 0], None], ids=repr)
+def test_what_is_no_device_is_refused(pair):
+    tensor = Tensor(numbers())
+    with pytest.raises((TypeError, ValueError), match="__dlpack_device__"):
+        sp.from_dlpack(Producer(tensor, device=pair))
+    assert not tensor.used or tensor.deleted == 1
 
 
 @pytest.mark.parametrize("take", [sp.asbuffer, sp.from_dlpack])
@@ -144,6 +237,36 @@ def test_copy_argument_of_from_dlpack():
     for wrong in (1, "yes"):
         with pytest.raises((TypeError, ValueError)):
             sp.from_dlpack(Producer(Tensor(numbers())), copy=wrong)
+
+
+class Uncopying(Producer):
+    """Cannot copy, and says so, as tvm-ffi's tensors do."""
+
+    error: type[Exception] = BufferError
+
+    def __dlpack__(self, **keywords):
+        if keywords.get("copy"):
+            raise self.error("copy not supported")
+        return super().__dlpack__(**keywords)
+
+
+@pytest.mark.parametrize("error", [BufferError, ValueError, NotImplementedError])
+@pytest.mark.parametrize("where", [{}, {"device": "cpu"}], ids=repr)
+def test_what_a_producer_cannot_copy_is_copied_here(error, where):
+    tensor = Tensor(numbers())
+    producer = Uncopying(tensor)
+    producer.error = error
+    copied = sp.from_dlpack(producer, copy=True, **where)
+    assert copied.tolist() == [0, 1, 2, 3] and copied.ptr != tensor.address and not copied.readonly
+    gc.collect()
+    assert tensor.deleted == 1, "the copy needs it no longer"
+
+
+def test_other_errors_of_a_producer_that_should_copy_come_through():
+    producer = Uncopying(Tensor(numbers()))
+    producer.error = RuntimeError
+    with pytest.raises(RuntimeError, match="copy not supported"):
+        sp.from_dlpack(producer, copy=True)
 
 
 def test_device_argument_of_from_dlpack():
