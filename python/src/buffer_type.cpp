@@ -11,9 +11,6 @@
 #include "type_callbacks.hpp"
 
 namespace strideport::python {
-
-void clear_weak_references(PyObject* object);  // lease.cpp
-
 namespace {
 
 // AddressSanitizer finds uses of a Buffer that is gone only if its memory is, too.
@@ -31,7 +28,7 @@ constinit KeptMemory kept{};
 
 /// An object of which the base alone is made, and which the collector does not know. Null with the error set on
 /// failure.
-PyObject* take_memory(PyTypeObject* type) noexcept {
+PyObject* take_memory(PyTypeObject* type) {
   if (type == kept.type && kept.count > 0) return PyObject_Init(kept.objects[--kept.count], type);
   return as_object(PyObject_GC_New(BufferObject, type));
 }
@@ -158,7 +155,7 @@ struct Nesting {
 constexpr int kMaxNesting = 50;
 constinit thread_local Nesting nesting STRIDEPORT_NEAR_TLS{};
 
-void destroy(BufferObject* self) noexcept {
+void destroy(BufferObject* self) {
   PyTypeObject* const type = Py_TYPE(as_object(self));
   // A consumer of an export holds a reference, so there is none.
   Lease* const lease = std::exchange(self->lease_ptr, nullptr);
@@ -183,12 +180,14 @@ void buffer_dealloc(PyObject* object) noexcept {
     return;
   }
   ++nesting.depth;
-  destroy(self);
-  while (nesting.waiting != nullptr && nesting.depth == 1) {
-    BufferObject* next = as_buffer(nesting.waiting);
-    nesting.waiting = next->weakrefs;
-    destroy(next);
-  }
+  stay_if_unwound([&] {
+    destroy(self);
+    while (nesting.waiting != nullptr && nesting.depth == 1) {
+      BufferObject* next = as_buffer(nesting.waiting);
+      nesting.waiting = next->weakrefs;
+      destroy(next);
+    }
+  });
   --nesting.depth;
 }
 

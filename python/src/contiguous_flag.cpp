@@ -37,7 +37,7 @@ Py_hash_t flag_hash(PyObject* self) noexcept { return PyObject_Hash(as_bool(self
 
 PyObject* flag_compare(PyObject* self, PyObject* other, int op) noexcept {
   PyObject* right = Py_TYPE(other) == Py_TYPE(self) ? as_bool(other) : other;
-  return PyObject_RichCompare(as_bool(self), right, op);
+  return stay_if_unwound([&] { return PyObject_RichCompare(as_bool(self), right, op); });
 }
 
 PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) noexcept {

@@ -3,6 +3,7 @@
 
 #include <Python.h>
 
+#include "gil.hpp"
 #include "ref.hpp"
 
 namespace strideport::python {
@@ -18,17 +19,19 @@ inline Ref take_error() noexcept {
   PyObject* traceback = nullptr;
   PyErr_Fetch(&type, &value, &traceback);
   if (type == nullptr) return {};
-  PyErr_NormalizeException(&type, &value, &traceback);
-  if (traceback != nullptr) PyException_SetTraceback(value, traceback);
-  Py_XDECREF(traceback);
-  Py_XDECREF(type);
+  stay_if_unwound([&] {  // before 3.12 the class is called here
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback != nullptr) PyException_SetTraceback(value, traceback);
+    Py_XDECREF(traceback);
+    Py_XDECREF(type);
+  });
   return Ref::steal(value);
 }
 
 /// Sets the indicator to an exception that `take_error` gave.
 inline void set_error(const Ref& exception) noexcept {
   PyObject* type = reinterpret_cast<PyObject*>(Py_TYPE(exception.get()));
-  PyErr_Restore(Py_NewRef(type), Py_NewRef(exception.get()), PyException_GetTraceback(exception.get()));
+  restore_error(Py_NewRef(type), Py_NewRef(exception.get()), PyException_GetTraceback(exception.get()));
 }
 
 #pragma GCC diagnostic pop

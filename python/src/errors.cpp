@@ -24,7 +24,7 @@ Ref device_error_class(const char* name) noexcept {
   const Ref module = Ref::steal(PyImport_ImportModule("strideport._core"));
   Ref result = module ? Ref::steal(PyObject_GetAttrString(module.get(), name)) : Ref();
   if (!result) {
-    PyErr_Clear();
+    clear_error();
     return Ref::borrow(PyExc_RuntimeError);
   }
   return result;
@@ -36,24 +36,27 @@ void set_device_error(const char* name, const DeviceError& error) noexcept {
   if (type.get() == PyExc_RuntimeError) return;
   const Ref raised = take_error();
   const Ref code = Ref::steal(PyLong_FromLong(error.code()));
-  if (!raised || !code || PyObject_SetAttrString(raised.get(), "code", code.get()) != 0) PyErr_Clear();
+  if (!raised || !code || PyObject_SetAttrString(raised.get(), "code", code.get()) != 0) clear_error();
   if (raised) set_error(raised);
 }
 
 }  // namespace
 
-// The functions that replace these two begin with 3.12's Limited API.
+// The function that replaces this one begins with 3.12's Limited API.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 SavedError::SavedError() noexcept { PyErr_Fetch(&type_, &value_, &traceback_); }
-SavedError::~SavedError() {
-  stay_if_ended();
-  PyErr_Restore(type_, value_, traceback_);
-}
 #pragma GCC diagnostic pop
 
+SavedError::~SavedError() {
+  stay_if_ended();
+  restore_error(type_, value_, traceback_);
+}
+
+namespace {
+
 // CPython's threads end by an unwinding whose object has no address, which the sanitizer takes for a null reference.
-[[gnu::no_sanitize("null")]] void set_error_from_exception() noexcept {
+[[gnu::no_sanitize("null")]] void translate_exception() {
   try {
     throw;
   } catch (const PythonError&) {
@@ -80,5 +83,10 @@ SavedError::~SavedError() {
     PyErr_SetString(PyExc_RuntimeError, "strideport: unknown C++ exception");
   }
 }
+
+}  // namespace
+
+// An error that was set before goes with the new one, and finding a class imports.
+void set_error_from_exception() noexcept { stay_if_unwound(translate_exception); }
 
 }  // namespace strideport::python

@@ -32,7 +32,7 @@ ModuleState* state_of_event(PyObject* self) noexcept {
 
 void dealloc(PyObject* self) noexcept {
   PyTypeObject* type = Py_TYPE(self);
-  if (as_event(self)->weakrefs != nullptr) PyObject_ClearWeakRefs(self);
+  if (as_event(self)->weakrefs != nullptr) clear_weak_references(self);
   if (as_event(self)->constructed) as_event(self)->event.~Event();
   reinterpret_cast<freefunc>(PyType_GetSlot(type, Py_tp_free))(self);
   Py_DECREF(type);

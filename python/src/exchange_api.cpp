@@ -70,21 +70,24 @@ DLPackTensor allocate_like(const DLTensor* prototype) {
   return export_dlpack(empty(shape, dtype, Order::C, device, work_stream(device.type).value_or(StreamRef::host())));
 }
 
-/// Without the GIL: errors go to the callback, in words alone.
+/// Without the GIL: errors go to the callback, in words alone; it may ask for the GIL.
 int allocate(DLTensor* prototype, DLManagedTensorVersioned** out, void* context, ErrorSetter set_error) noexcept {
+  const auto tell = [&](const char* kind, const char* words) {
+    stay_if_unwound([&] { set_error(context, kind, words); });
+  };
   try {
     *out = allocate_like(prototype).release();
     return 0;
   } catch (const InvalidArgument& error) {
-    set_error(context, "ValueError", error.what());
+    tell("ValueError", error.what());
   } catch (const DeviceOutOfMemory& error) {
-    set_error(context, "MemoryError", error.what());
+    tell("MemoryError", error.what());
   } catch (const DeviceError& error) {
-    set_error(context, "RuntimeError", error.what());
+    tell("RuntimeError", error.what());
   } catch (const std::bad_alloc&) {
-    set_error(context, "MemoryError", "no memory for the tensor");
+    tell("MemoryError", "no memory for the tensor");
   } catch (const std::exception& error) {
-    set_error(context, "BufferError", error.what());
+    tell("BufferError", error.what());
   }
   return -1;
 }
@@ -160,7 +163,10 @@ int current_stream(DLDeviceType device_type, int32_t, void** out) noexcept {
     return 0;
   }
   const GilState gil = ensure_gil();
-  PyErr_Format(PyExc_BufferError, "DLPack device type %d: Strideport does not reach it", static_cast<int>(device_type));
+  stay_if_unwound([&] {  // an error that was set before goes
+    PyErr_Format(PyExc_BufferError, "DLPack device type %d: Strideport does not reach it",
+                 static_cast<int>(device_type));
+  });
   release_gil(gil);
   return -1;
 }

@@ -20,32 +20,52 @@ void clear_thread_locals() {
 
 }  // namespace
 
+// Not inlined: a frame that is noexcept and knows none of this would else be the one that the unwinding meets.
 [[gnu::noinline]] void restore_thread(PyThreadState* saved) {
-  StayIfUnwound guard;
-  PyEval_RestoreThread(saved);
-  guard.returned();
+  stay_if_unwound([&] { PyEval_RestoreThread(saved); });
 }
 
 [[gnu::noinline]] GilState ensure_gil() {
-  StayIfUnwound guard;
   const bool is_new_thread = PyGILState_GetThisThreadState() == nullptr;
-  const GilState state{PyGILState_Ensure(), is_new_thread};
-  guard.returned();
-  return state;
+  return stay_if_unwound([&] { return GilState{PyGILState_Ensure(), is_new_thread}; });
 }
 
 [[gnu::noinline]] void release_gil(GilState state) {
-  StayIfUnwound guard;
-  if (state.is_new_thread) clear_thread_locals();
-  PyGILState_Release(state.before);
-  guard.returned();
+  stay_if_unwound([&] {
+    if (state.is_new_thread) clear_thread_locals();
+    PyGILState_Release(state.before);
+  });
 }
 
 [[gnu::noinline]] void drop_reference(PyObject* object) {
-  StayIfUnwound guard;
-  Py_DECREF(object);
-  guard.returned();
+  stay_if_unwound([&] { Py_DECREF(object); });
 }
+
+[[gnu::noinline]] void clear_weak_references(PyObject* object) {
+  stay_if_unwound([&] { PyObject_ClearWeakRefs(object); });
+}
+
+[[gnu::noinline]] void clear_error() {
+  stay_if_unwound([] { PyErr_Clear(); });
+}
+
+// The function that replaces it begins with 3.12's Limited API.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+[[gnu::noinline]] void restore_error(PyObject* type, PyObject* value, PyObject* traceback) {
+  stay_if_unwound([&] { PyErr_Restore(type, value, traceback); });
+}
+#pragma GCC diagnostic pop
+
+#ifdef Py_GIL_DISABLED
+[[gnu::noinline]] void Exclusive::begin(PyObject* object) {
+  stay_if_unwound([&] { PyCriticalSection_Begin(&section_, object); });
+}
+
+[[gnu::noinline]] void Exclusive::end() {
+  stay_if_unwound([&] { PyCriticalSection_End(&section_); });
+}
+#endif
 
 void stay_for_ever() noexcept {
   for (;;) pause();

@@ -7,7 +7,7 @@
 
 #include <Python.h>
 
-#include <exception>
+#include <cxxabi.h>
 
 namespace strideport::python {
 
@@ -30,27 +30,28 @@ void release_gil(GilState state);
 /// What a thread does that CPython is ending.
 [[noreturn]] void stay_for_ever() noexcept;
 
-/// In a frame that runs foreign code below others that are noexcept: where the end of the interpreter ends the thread
-/// in there, its destructor is the first thing that pthread_exit meets. The functions that have one are not inlined:
-/// inside of a noexcept caller the unwinder would find that frame's std::terminate instead. An exception of C++ passes,
-/// to end the process there with its own words.
-class StayIfUnwound {
- public:
-  StayIfUnwound() = default;
-  ~StayIfUnwound() {
-    if (!returned_ && std::uncaught_exceptions() == exceptions_) stay_for_ever();
+/// Calls what runs foreign code, or waits for other threads, below frames that are noexcept: where the end of the
+/// interpreter ends the thread in there, the unwinding of pthread_exit meets this first and goes no further. An exception
+/// of C++ passes, to end the process there with its own words. That unwinding's object has no address, which the
+/// sanitizer takes for a null reference.
+template <class Call>
+[[gnu::no_sanitize("null")]] auto stay_if_unwound(const Call& call) {
+  try {
+    return call();
+  } catch (const abi::__forced_unwind&) {
+    stay_for_ever();
   }
-  StayIfUnwound(const StayIfUnwound&) = delete;
-  StayIfUnwound& operator=(const StayIfUnwound&) = delete;
-  void returned() noexcept { returned_ = true; }
-
- private:
-  bool returned_ = false;
-  const int exceptions_ = std::uncaught_exceptions();
-};
+}
 
 /// Py_DECREF: the last one runs finalisers, which are foreign code.
 void drop_reference(PyObject* object);
+
+/// PyObject_ClearWeakRefs, which calls who asked for it.
+void clear_weak_references(PyObject* object);
+
+/// PyErr_Clear, PyErr_Restore: what was set goes, and its finalisers run.
+void clear_error();
+void restore_error(PyObject* type, PyObject* value, PyObject* traceback);
 
 /// Called once by the thread that takes the interpreter down, and before a new one starts.
 void note_exiting_thread(bool exiting) noexcept;
@@ -71,10 +72,10 @@ inline void stay_if_ended() noexcept {
 class Exclusive {
  public:
 #ifdef Py_GIL_DISABLED
-  explicit Exclusive(PyObject* object) noexcept { PyCriticalSection_Begin(&section_, object); }
+  explicit Exclusive(PyObject* object) { begin(object); }
   ~Exclusive() {
     stay_if_ended();
-    PyCriticalSection_End(&section_);
+    end();
   }
 #else
   explicit Exclusive(PyObject*) noexcept {}
@@ -85,6 +86,9 @@ class Exclusive {
 
 #ifdef Py_GIL_DISABLED
  private:
+  // Both may wait: for who has the object, and for what an outer section has to have again.
+  void begin(PyObject* object);
+  void end();
   PyCriticalSection section_;
 #endif
 };

@@ -23,9 +23,7 @@ namespace {
 template <class Tensor>
 [[gnu::noinline]] void call_deleter(Tensor* tensor) {
   if (tensor->deleter == nullptr) return;
-  StayIfUnwound guard;
-  tensor->deleter(tensor);
-  guard.returned();
+  stay_if_unwound([&] { tensor->deleter(tensor); });
 }
 
 /// Takes the tensor out of a capsule of this kind; null where it is of another. Between the look and the renaming no

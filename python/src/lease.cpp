@@ -1,20 +1,26 @@
 /// Who keeps foreign memory alive, for how long, and how it ends exactly once.
 ///
 /// A lease counts its users: every unreleased BufferObject on it, every C++ Buffer that `share` made, every DLPack
-/// tensor that `share_tensor` made, every LeaseHold. The last one to go ends it. Users that outlive their BufferObject hold a reference to the root, so
-/// the Lease itself, a member of the root, is there for as long as anyone counts on it.
+/// tensor that `share_tensor` or `share_in_capsule` made, every LeaseHold. The last one to go ends it. Users that outlive
+/// their BufferObject hold a reference to the root, so the Lease itself, a member of the root, is there for as long as
+/// anyone counts on it.
+#include <dlpack/dlpack.h>
+
 #include <atomic>
+#include <memory>
+#include <utility>
 
 #include "call_adapters.hpp"
+#include "dlpack_capsule.hpp"
 #include "gil.hpp"
 #include "methods.hpp"
 #include "object.hpp"
 #include "ref.hpp"
+#include "runtime/toolchain.hpp"
 
 namespace strideport::python {
 
 void watch_for_exit(ModuleState* state);
-void clear_weak_references(PyObject* object);
 
 namespace {
 
@@ -24,13 +30,24 @@ std::atomic<bool> exiting{false};
 
 BufferObject* root_of(BufferObject* self) noexcept { return self->root != nullptr ? self->root : self; }
 
+/// Set by the destructor of a capsule, which has the GIL, right before it calls the deleter of a tensor that one user of a
+/// lease owns: the first thing that does is to call `drop_shared`, which takes the word and need not ask for the GIL.
+/// Foreign code, which may drop the GIL, runs only after that.
+constinit thread_local bool has_gil STRIDEPORT_NEAR_TLS = false;
+
+void drop_root(BufferObject* root) noexcept {
+  drop_user(root->lease);  // the error indicator stays as it is, as in every deallocation
+  drop_reference(as_object(root));
+}
+
 /// Deleter of a shared Buffer and of an exported tensor: any thread, with or without the GIL.
 void drop_shared(void* pointer) noexcept {
+  const bool with_gil = std::exchange(has_gil, false);
   if (exiting.load(std::memory_order_acquire) || Py_IsInitialized() == 0) return;  // leak: there is nobody to tell
-  const GilState gil = ensure_gil();
   auto* root = static_cast<BufferObject*>(pointer);
-  drop_user(root->lease);  // the error indicator stays as it is, as in every deallocation
-  Py_DECREF(as_object(root));
+  if (with_gil) return drop_root(root);
+  const GilState gil = ensure_gil();
+  drop_root(root);
   release_gil(gil);
 }
 
@@ -55,27 +72,22 @@ PyObject* note_exit(PyObject*, PyObject*) noexcept {
 PyMethodDef note_exit_definition = {"_note_exit", &note_exit, METH_NOARGS, nullptr};
 
 [[gnu::noinline]] void give_everything_back(Lease& lease) {
-  StayIfUnwound guard;
-  if (std::exchange(lease.has_master, false)) {
-    if (std::exchange(lease.master_is_private, false)) PyObject_GC_Track(lease.master.obj);  // as its dealloc wants it
-    PyBuffer_Release(&lease.master);
-  }
-  lease.sole.reset();
-  if (lease.owner) std::exchange(lease.owner, nullptr).reset();
-  lease.tracked_object = nullptr;
-  if (lease.tracked) std::exchange(lease.tracked, nullptr).reset();
-  Py_CLEAR(lease.keepalive);
-  Py_CLEAR(lease.obj);
-  guard.returned();
+  stay_if_unwound([&] {
+    if (std::exchange(lease.has_master, false)) {
+      // As its dealloc wants it.
+      if (std::exchange(lease.master_is_private, false)) PyObject_GC_Track(lease.master.obj);
+      PyBuffer_Release(&lease.master);
+    }
+    lease.sole.reset();
+    if (lease.owner) std::exchange(lease.owner, nullptr).reset();
+    lease.tracked_object = nullptr;
+    if (lease.tracked) std::exchange(lease.tracked, nullptr).reset();
+    Py_CLEAR(lease.keepalive);
+    Py_CLEAR(lease.obj);
+  });
 }
 
 }  // namespace
-
-[[gnu::noinline]] void clear_weak_references(PyObject* object) {
-  StayIfUnwound guard;
-  PyObject_ClearWeakRefs(object);
-  guard.returned();
-}
 
 void watch_for_exit(ModuleState* state) {
   exiting.store(false, std::memory_order_release);  // an embedder may start the interpreter again
@@ -93,7 +105,7 @@ void end_lease(Lease& lease) noexcept {
     return give_everything_back(lease);
   }
   give_everything_back(lease);
-  if (PyErr_Occurred() != nullptr) PyErr_Clear();
+  if (PyErr_Occurred() != nullptr) clear_error();
 }
 
 void own_master(Lease& lease, bool is_private) noexcept {
@@ -152,10 +164,41 @@ DLPackTensor share_tensor(BufferObject* self) {
       [](const Buffer& buffer) { return export_dlpack(buffer); });
 }
 
-DLPackLegacyTensor share_legacy_tensor(BufferObject* self) {
+namespace {
+
+/// The deleter of tensors with one owner: a consumer may have put another one into a tensor that it did not take.
+template <class Tensor>
+std::atomic<void (*)(Tensor*)> single_deleter{nullptr};
+
+/// The destructor of a capsule whose tensor `drop_shared` ends.
+template <class Tensor>
+void destroy_own_capsule(PyObject* capsule) noexcept {
+  Tensor* const tensor = fresh_tensor<Tensor>(capsule);
+  if (tensor == nullptr) return;
+  has_gil = tensor->deleter == single_deleter<Tensor>.load(std::memory_order_relaxed);
+  delete_tensor(tensor);
+  has_gil = false;  // where the deleter put it off
+}
+
+template <class Tensor>
+PyObject* to_own_capsule(std::unique_ptr<Tensor, DLPackDeleter> tensor) {
+  single_deleter<Tensor>.store(tensor->deleter, std::memory_order_relaxed);
+  return to_capsule(std::move(tensor), &destroy_own_capsule<Tensor>);
+}
+
+}  // namespace
+
+PyObject* share_in_capsule(BufferObject* self, bool versioned) {
+  if (versioned) {
+    return export_with(
+        self,
+        [](const BufferView& view, void* root) { return to_own_capsule(export_dlpack(view, root, &drop_shared)); },
+        [](const Buffer& buffer) { return to_capsule(export_dlpack(buffer)); });
+  }
   return export_with(
-      self, [](const BufferView& view, void* root) { return export_dlpack_legacy(view, root, &drop_shared); },
-      [](const Buffer& buffer) { return export_dlpack_legacy(buffer); });
+      self,
+      [](const BufferView& view, void* root) { return to_own_capsule(export_dlpack_legacy(view, root, &drop_shared)); },
+      [](const Buffer& buffer) { return to_capsule(export_dlpack_legacy(buffer)); });
 }
 
 void raise_released() { raise(PyExc_ValueError, "operation forbidden on released memoryview object"); }
@@ -191,7 +234,7 @@ LeaseHold::LeaseHold(BufferObject* self) {
 LeaseHold::~LeaseHold() {
   stay_if_ended();
   drop_user(root_->lease);
-  Py_DECREF(as_object(root_));
+  drop_reference(as_object(root_));
 }
 
 PyObject* release_method(BufferObject* self) {

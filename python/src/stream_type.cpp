@@ -56,7 +56,7 @@ PyObject* create(PyTypeObject* type, PyObject* args, PyObject* kwargs) noexcept 
 
 void dealloc(PyObject* self) noexcept {
   PyTypeObject* type = Py_TYPE(self);
-  if (as_stream(self)->weakrefs != nullptr) PyObject_ClearWeakRefs(self);
+  if (as_stream(self)->weakrefs != nullptr) clear_weak_references(self);
   if (as_stream(self)->constructed) as_stream(self)->stream.~Stream();
   reinterpret_cast<freefunc>(PyType_GetSlot(type, Py_tp_free))(self);
   Py_DECREF(type);

@@ -28,7 +28,9 @@ class Undisturbed {
   ~Undisturbed() {
     stay_if_ended();
     const SavedError error;
-    if (!Ref::steal(PyObject_CallMethod(guard_.get(), "__exit__", "OOO", Py_None, Py_None, Py_None))) PyErr_Clear();
+    stay_if_unwound([&] {
+      if (!Ref::steal(PyObject_CallMethod(guard_.get(), "__exit__", "OOO", Py_None, Py_None, Py_None))) PyErr_Clear();
+    });
   }
   Undisturbed(const Undisturbed&) = delete;
   Undisturbed& operator=(const Undisturbed&) = delete;
