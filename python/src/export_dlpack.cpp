@@ -187,7 +187,7 @@ PyObject* export_capsule(BufferObject* self, const VectorCall& call) {
   const bool versioned = asks_versioned(given.max_version);
   if (own == Device{} && is_none(given.stream) && is_none(given.dl_device) && is_none(given.copy)) {
     // What nearly every consumer asks.
-    return versioned ? to_capsule(share_tensor(self)) : to_capsule(share_legacy_tensor(self));
+    return share_in_capsule(self, versioned);
   }
   const std::optional<bool> copy = parse_flag(given.copy, "copy");
   const std::optional<Device> target = parse_target(given.dl_device, own);

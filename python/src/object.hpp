@@ -176,7 +176,8 @@ Buffer share(BufferObject* self);
 
 /// A DLPack tensor over the same memory that keeps the lease in the same way, in one allocation.
 DLPackTensor share_tensor(BufferObject* self);
-DLPackLegacyTensor share_legacy_tensor(BufferObject* self);
+/// The same in a capsule, for `__dlpack__`; legacy where not `versioned`.
+PyObject* share_in_capsule(BufferObject* self, bool versioned);
 
 [[noreturn]] void raise_released();
 
