@@ -127,9 +127,11 @@ PyObject* import_foreign(ModuleState* state, PyObject* object, Writable writable
 }  // namespace
 
 Ref find_attribute(PyObject* object, const char* name) {
-  if (PyType_Check(object)) return {};
-  const Ref text = Ref::steal(checked(PyUnicode_FromString(name)));
-  return optional_attribute(object, text.get());
+  return find_attribute(object, Ref::steal(checked(PyUnicode_FromString(name))));
+}
+
+Ref find_attribute(PyObject* object, const Ref& name) {
+  return PyType_Check(object) ? Ref() : optional_attribute(object, name.get());
 }
 
 PyObject* finish_import(Ref root, BufferView view, Writable writable) {

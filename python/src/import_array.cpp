@@ -14,6 +14,7 @@
 #include "imports.hpp"
 #include "interface_dict.hpp"
 #include "object.hpp"
+#include "producer_types.hpp"
 #include "ref.hpp"
 #include "typestr.hpp"
 
@@ -120,7 +121,7 @@ void check_fields(PyObject* object, const ArrayStruct& array) {
 // __array_interface__ -----------------------------------------------------------------------------------------
 
 void check_version(const InterfaceDict& interface) {
-  const Ref version = interface.entry("version");
+  const Ref version = interface.entry(interface.names().version_key);
   if (version && interface.number(version.get(), "version") < 3) {
     raise(PyExc_ValueError, "__array_interface__: version %R is older than 3", version.get());
   }
@@ -139,7 +140,7 @@ void set_memory(ViewSpec& spec, BufferObject* root, PyObject* exporter, const In
     raise(PyExc_TypeError, "__array_interface__: format '%s' holds references (O), which the bytes of '%.200s' are not",
           spec.format.text().c_str(), type_name(exporter).c_str());
   }
-  const Ref offset_object = interface.entry("offset");
+  const Ref offset_object = interface.entry(interface.names().offset);
   const int64_t offset = offset_object ? interface.number(offset_object.get(), "offset") : 0;
   Py_buffer& master = root->lease.master;
   const bool is_memoryview = PyMemoryView_Check(exporter) != 0;
@@ -159,7 +160,7 @@ void set_memory(ViewSpec& spec, BufferObject* root, PyObject* exporter, const In
 }  // namespace
 
 PyObject* import_array_struct(ModuleState* state, PyObject* object, Writable writable) {
-  Ref capsule = find_attribute(object, "__array_struct__");
+  Ref capsule = find_attribute(object, state->producers->names.array_struct);
   if (!capsule) return nullptr;
   const ArrayStruct array = checked_struct(capsule.get());
   const Ref descr = (array.flags & kHasDescr) != 0 ? Ref::borrow(array.descr) : Ref();
@@ -184,15 +185,16 @@ void set_element(ViewSpec& spec, PyObject* producer, PyObject* descr, const std:
 }
 
 PyObject* import_array_interface(ModuleState* state, PyObject* object, Writable writable) {
-  Ref attribute = find_attribute(object, "__array_interface__");
+  const ImportNames& names = state->producers->names;
+  Ref attribute = find_attribute(object, names.array_interface);
   if (!attribute) return nullptr;
-  InterfaceDict interface("__array_interface__", std::move(attribute));
+  InterfaceDict interface(names, "__array_interface__", std::move(attribute));
   check_version(interface);
   ViewSpec spec;
   interface.describe(spec, object);
 
   Ref root = Ref::steal(as_object(new_root(state)));
-  const Ref data = interface.entry("data");
+  const Ref data = interface.entry(names.data);
   if (data && PyTuple_Check(data.get())) {
     interface.set_address(spec, data.get());
   } else {

@@ -10,6 +10,7 @@
 #include "imports.hpp"
 #include "interface_dict.hpp"
 #include "object.hpp"
+#include "producer_types.hpp"
 #include "ref.hpp"
 
 namespace strideport::python {
@@ -20,7 +21,7 @@ constexpr int64_t kOldest = 2;
 constexpr int64_t kFirstWithStream = 3;
 
 int64_t version_of(const InterfaceDict& interface) {
-  const Ref version = interface.required("version");
+  const Ref version = interface.required(interface.names().version_key);
   const int64_t number = interface.number(version.get(), "version");
   if (number < kOldest) raise(PyExc_ValueError, "%s: version %R is older than 2", kName, version.get());
   return number;
@@ -28,7 +29,7 @@ int64_t version_of(const InterfaceDict& interface) {
 
 /// None: nothing is pending. The numbers are those of the protocol, which says that 0 is an error.
 StreamRef stream_of(const InterfaceDict& interface) {
-  const Ref entry = interface.entry("stream");
+  const Ref entry = interface.entry(interface.names().stream);
   if (!entry) return StreamRef::host();
   if (!PyIndex_Check(entry.get()) || PyBool_Check(entry.get())) {
     raise(PyExc_TypeError, "%s: stream must be None or a handle as an int, not '%.200s'", kName,
@@ -77,9 +78,10 @@ Ref owner_of(PyObject* object, InterfaceDict& interface) {
 }  // namespace
 
 PyObject* import_cuda_array_interface(ModuleState* state, PyObject* object, Writable writable) {
-  Ref attribute = find_attribute(object, kName);
+  const ImportNames& names = state->producers->names;
+  Ref attribute = find_attribute(object, names.cuda_array_interface);
   if (!attribute) return nullptr;
-  InterfaceDict interface(kName, std::move(attribute));
+  InterfaceDict interface(names, kName, std::move(attribute));
   const int64_t version = version_of(interface);
   interface.check_mask();
   ViewSpec spec;
@@ -87,7 +89,7 @@ PyObject* import_cuda_array_interface(ModuleState* state, PyObject* object, Writ
   if (spec.format.has_references()) {
     throw BufferError(std::string(kName) + ": elements that hold references (O) mean nothing on a device");
   }
-  const Ref data = interface.required("data");
+  const Ref data = interface.required(names.data);
   interface.set_address(spec, data.get());
   const StreamRef stream = version >= kFirstWithStream ? stream_of(interface) : StreamRef::host();
   const Ref address = Ref::steal(checked(PyObject_Repr(PyTuple_GetItem(data.get(), 0))));

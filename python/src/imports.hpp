@@ -46,6 +46,7 @@ PyObject* import_array_interface(ModuleState* state, PyObject* object, Writable 
 /// The attribute, or null with no error set where the object has none. A class offers nothing by the attributes that
 /// are meant for its instances. Throws PythonError for any error but AttributeError.
 Ref find_attribute(PyObject* object, const char* name);
+Ref find_attribute(PyObject* object, const Ref& name);
 
 /// Gives the root its view, honouring `writable`. Throws ReadOnlyMemory where that cannot be.
 PyObject* finish_import(Ref root, BufferView view, Writable writable);

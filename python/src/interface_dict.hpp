@@ -12,21 +12,24 @@
 
 namespace strideport::python {
 
+struct ImportNames;
+
 /// The dict with the name of its protocol, for messages.
 class InterfaceDict {
  public:
   /// Throws PythonError unless `dict` is one.
-  InterfaceDict(const char* name, Ref dict);
+  InterfaceDict(const ImportNames& names, const char* name, Ref dict);
 
-  /// The value of a key, or null where it is missing or None.
-  Ref entry(const char* key) const;
+  /// The value of a key, or null where it is missing or None. Throws PythonError.
+  Ref entry(const Ref& key) const;
   /// Throws PythonError where it is missing.
-  Ref required(const char* key) const;
+  Ref required(const Ref& key) const;
   int64_t number(PyObject* value, const char* key) const;
   /// Throws BufferError for a mask: a buffer has no counterpart of it.
   void check_mask() const;
 
   const char* name() const noexcept { return name_; }
+  const ImportNames& names() const noexcept { return names_; }
   Ref take() noexcept { return std::move(dict_); }
 
   /// Shape, strides and element type; address, device and the rest are left as they are. `spec` then points into
@@ -39,6 +42,7 @@ class InterfaceDict {
   std::vector<int64_t> ints(PyObject* tuple, const char* key) const;
   std::string where(const char* key) const { return std::string(name_) + ": " + key; }
 
+  const ImportNames& names_;
   const char* name_;
   Ref dict_;
   std::vector<int64_t> shape_;

@@ -33,7 +33,9 @@ struct ProducerType {
 struct ImportNames {
   Ref dlpack, dlpack_device, exchange_api, torch_function, torch_dispatch, requires_grad, is_conj, is_neg, stream,
       max_version, dl_device, copy, obj;
-  Ref version;              ///< (1, 3)
+  Ref cuda_array_interface, array_struct, array_interface;
+  Ref version_key, mask, shape, strides, typestr, descr, data, offset;  ///< keys of the interfaces' dicts
+  Ref version;                                                          ///< (1, 3)
   Ref agreed_stream;        ///< the number of the stream that producers make memory of a device ready on
   Ref version_keyword;      ///< ("max_version",)
   Ref both_keywords;        ///< ("max_version", "stream")
