@@ -43,10 +43,10 @@ class ViewBuilder {
     return view_.has_suboffsets_ ? std::span(view_.heap_ + 2 * size(), size()) : std::span<int64_t>();
   }
 
-  /// Shorter ways, by which a result is made where it stays. `frozen`: the same, read-only. Of a view without suboffsets:
-  /// `narrowed`, another extent and stride for one axis; of one with at most 8 dimensions `without`, one axis less, and
-  /// `retyped`, another element type, and where the size changes another extent of the last, dense axis, in as many bytes. The first two move buf by
-  /// bytes.
+  /// Shorter ways: the result is made where it stays. `frozen`: the same, read-only. Of a view without suboffsets
+  /// `narrowed`: another extent and stride for one axis. Of one with at most 8 dimensions `without`, one axis less, and
+  /// `retyped`: another element type and, where the size changes, another extent of the last axis, which is dense.
+  /// `narrowed` and `without` move buf by bytes.
   static BufferView narrowed(const BufferView& view, size_t axis, int64_t extent, int64_t stride, int64_t bytes) {
     BufferView result = view;
     int64_t* const shape = result.on_heap_ ? result.heap_ : result.inline_;
@@ -90,8 +90,8 @@ class ViewBuilder {
     int64_t* shape;
     int64_t* strides;
   };
-  /// A view of numbers in host memory with at most kInline dimensions, made where it stays: `write(Dimensions, buf, len)`
-  /// fills in the rest, of which what `finish` says must hold, or returns false. Then `otherwise(view)` assigns
+  /// A view of numbers in host memory, of at most kInline dimensions, made where it stays. `write(dimensions, buf,
+  /// len)` fills in the rest, of which what `finish` says must hold, or returns false: then `otherwise(view)` assigns
   /// another one.
   template <class Write, class Otherwise>
   static BufferView on_host(const Format& format, DType dtype, size_t ndim, bool readonly, const Write& write,

@@ -108,8 +108,8 @@ struct Home {
 };
 constinit Home home{};
 
-/// What keeps the state of the module that new Buffers belong to: its type of them, or itself where it has to be imported,
-/// which another interpreter refuses. Throws PythonError.
+/// What keeps the state of the module that new Buffers belong to: its type of them, or itself where it has to be
+/// imported, which another interpreter refuses. Throws PythonError.
 Ref find_home(ModuleState*& state) {
   if (kHasGil && home.state != nullptr && home.interpreter == PyInterpreterState_Get()) {
     state = home.state;

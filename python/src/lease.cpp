@@ -1,9 +1,9 @@
 /// Who keeps foreign memory alive, for how long, and how it ends exactly once.
 ///
 /// A lease counts its users: every unreleased BufferObject on it, every C++ Buffer that `share` made, every DLPack
-/// tensor that `share_tensor` or `share_in_capsule` made, every LeaseHold. The last one to go ends it. Users that outlive
-/// their BufferObject hold a reference to the root, so the Lease itself, a member of the root, is there for as long as
-/// anyone counts on it.
+/// tensor that `share_tensor` or `share_in_capsule` made, every LeaseHold. The last one to go ends it. Users that
+/// outlive their BufferObject hold a reference to the root, so the Lease itself, a member of the root, is there for as
+/// long as anyone counts on it.
 #include <dlpack/dlpack.h>
 
 #include <atomic>
@@ -30,8 +30,8 @@ std::atomic<bool> exiting{false};
 
 BufferObject* root_of(BufferObject* self) noexcept { return self->root != nullptr ? self->root : self; }
 
-/// Set by the destructor of a capsule, which has the GIL, right before it calls the deleter of a tensor that one user of a
-/// lease owns: the first thing that does is to call `drop_shared`, which takes the word and need not ask for the GIL.
+/// Set by the destructor of a capsule, which has the GIL, right before it calls the deleter of a tensor that one user
+/// of a lease owns: the first thing that does is to call `drop_shared`, which takes the word and need not ask for it.
 /// Foreign code, which may drop the GIL, runs only after that.
 constinit thread_local bool has_gil STRIDEPORT_NEAR_TLS = false;
 

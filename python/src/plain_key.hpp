@@ -12,8 +12,7 @@
 
 namespace strideport::python {
 
-/// A key (i, j:k, ...) of a few plain integers and slices, which nearly all are. Nothing of it may be used before `holds`
-/// says yes.
+/// A key (i, j:k, ...) of a few plain integers and slices. Nothing of it may be used before `holds` says yes.
 class PlainKey {
  public:
   static constexpr size_t kMost = 4;
