@@ -233,3 +233,35 @@ def test_text_goes_out_by_the_interface_alone():
     """NumPy takes the struct's itemsize, bytes, for characters, and would read past the end."""
     buffer = sp.Buffer(np.array(["ab", "c"]))
     assert buffer.__array_interface__["typestr"] == "<U2" and not hasattr(buffer, "__array_struct__")
+
+
+def test_what_a_key_of_the_dict_raises_comes_through():
+    class Key:
+        raises = False
+
+        def __hash__(self):
+            return hash("shape")
+
+        def __eq__(self, other):
+            if self.raises:
+                raise ZeroDivisionError("a key")
+            return False
+
+    class Holder:
+        __array_interface__ = {Key(): 1, "version": 3, "shape": (4,), "typestr": "|u1", "data": bytearray(4)}
+
+    assert sp.asbuffer(Holder()).shape == (4,)
+    Key.raises = True
+    with pytest.raises(ZeroDivisionError, match="a key"):
+        sp.asbuffer(Holder())
+
+
+def test_numbers_may_be_of_any_class_with_an_index():
+    class Four:
+        def __index__(self):
+            return 4
+
+    class Holder:
+        __array_interface__ = {"version": True + 2, "shape": (Four(), True), "typestr": "|u1", "data": bytearray(4)}
+
+    assert sp.asbuffer(Holder()).shape == (4, 1)
