@@ -56,7 +56,7 @@ SavedError::~SavedError() {
 namespace {
 
 // CPython's threads end by an unwinding whose object has no address, which the sanitizer takes for a null reference.
-[[gnu::no_sanitize("null")]] void translate_exception() {
+[[gnu::noinline, gnu::no_sanitize("null")]] void translate_exception() {
   try {
     throw;
   } catch (const PythonError&) {

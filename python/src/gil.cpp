@@ -18,6 +18,21 @@ void clear_thread_locals() {
   for (int i = 0; kept != nullptr && PyDict_Size(kept) > 0 && i < kMostRounds; ++i) PyDict_Clear(kept);
 }
 
+#if defined(Py_GIL_DISABLED)
+/// True if the section that this thread is in excludes others from the object already. CPython asks the same from 3.14 on;
+/// 3.13 waits for itself, forty turns of the scheduler, and then lets go of what it holds: 7 us where 0.1 will do.
+bool is_innermost([[maybe_unused]] PyObject* object) noexcept {
+#if PY_VERSION_HEX < 0x030E0000
+  constexpr uintptr_t tags = 3;  // of sections that are let go for a while, and of those over two objects
+  const uintptr_t innermost = PyThreadState_GetUnchecked()->critical_section;
+  return innermost != 0 && (innermost & tags) == 0 &&
+         reinterpret_cast<const PyCriticalSection*>(innermost)->_cs_mutex == &object->ob_mutex;
+#else
+  return false;
+#endif
+}
+#endif
+
 }  // namespace
 
 // Not inlined: a frame that is noexcept and knows none of this would else be the one that the unwinding meets.
@@ -59,11 +74,13 @@ void clear_thread_locals() {
 
 #ifdef Py_GIL_DISABLED
 [[gnu::noinline]] void Exclusive::begin(PyObject* object) {
+  if (is_innermost(object)) return;
+  is_begun_ = true;
   stay_if_unwound([&] { PyCriticalSection_Begin(&section_, object); });
 }
 
 [[gnu::noinline]] void Exclusive::end() {
-  stay_if_unwound([&] { PyCriticalSection_End(&section_); });
+  if (is_begun_) stay_if_unwound([&] { PyCriticalSection_End(&section_); });
 }
 #endif
 
