@@ -13,6 +13,7 @@
 
 #include "runtime/buffer_maker.hpp"
 #include "runtime/checked.hpp"
+#include "runtime/device_api.hpp"
 #include "runtime/spare_blocks.hpp"
 #include "runtime/view_builder.hpp"
 #include "strideport/dlpack.hpp"
@@ -202,8 +203,10 @@ BufferView describe_with_checks(const DLTensor& tensor, bool readonly, bool padd
   spec.readonly = readonly;
   spec.padded = element.padded;
   spec.buf = import_address(tensor, empty, offset_bounds(spec.shape, spec.strides, spec.itemsize));
-  // kDLExtDev is any library's device: only the driver can tell that this memory is ours to reach.
-  if (!empty) check_location(spec.buf, spec.device);
+  // kDLExtDev is any library's device: only the driver can tell that this memory is ours to reach. Pinned memory may have
+  // been registered piece by piece, each of which the driver takes for an allocation.
+  const std::optional<Location> location = empty ? std::nullopt : check_location(spec.buf, spec.device);
+  if (location && location->allocation.size > 0 && !is_pinned(spec.device.type)) spec.memory = location->allocation;
   return BufferView::create(spec);
 }
 

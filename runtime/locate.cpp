@@ -38,12 +38,12 @@ std::optional<Location> locate(const void* address) {
   return ask(DeviceType::simulated, address);
 }
 
-void check_location(const void* address, Device device) {
-  if (!device.has_driver()) return;
+std::optional<Location> check_location(const void* address, Device device) {
+  if (!device.has_driver()) return std::nullopt;
   const DeviceType driver = driver_of(device.type);
   const std::string reason = why_no_device(driver);
   if (!reason.empty()) {
-    if (device.host_accessible()) return;
+    if (device.host_accessible()) return std::nullopt;
     throw DeviceError("memory of " + to_string(device) + " cannot be reached: " + reason);
   }
   const std::optional<Location> known = ask(driver, address);
@@ -55,6 +55,7 @@ void check_location(const void* address, Device device) {
     throw BufferError("address " + hex(address) + " is said to be memory of " + to_string(device) +
                       ", but the driver says " + to_string(known->device));
   }
+  return known;
 }
 
 }  // namespace strideport

@@ -20,9 +20,11 @@ struct Location {
 /// Throws: DeviceError where a driver that is there fails.
 [[nodiscard]] std::optional<Location> locate(const void* address);
 
-/// Checks that memory said to be on `device` is so, as far as a driver can tell.
+/// Checks that memory said to be on `device` is so, as far as a driver can tell, and returns what it tells; nothing for
+/// plain host memory, and where there is no driver.
+/// Cost:   as `locate`.
 /// Throws: BufferError where the driver does not know the address, or knows it on another device; DeviceError where
 ///         there is no driver. Pinned and managed memory without a driver is host memory, and is taken as such.
-void check_location(const void* address, Device device);
+std::optional<Location> check_location(const void* address, Device device);
 
 }  // namespace strideport

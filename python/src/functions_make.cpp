@@ -72,8 +72,7 @@ void set_allocation(ViewSpec& spec) {
   check_no_references(spec.format);
   if (element_count(spec.shape) == 0) return;
   const GilRelease initialising;
-  check_location(spec.buf, spec.device);
-  const std::optional<Location> location = locate(spec.buf);
+  const std::optional<Location> location = check_location(spec.buf, spec.device);
   if (location && location->allocation.size > 0) spec.memory = location->allocation;
 }
 

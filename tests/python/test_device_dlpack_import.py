@@ -49,6 +49,23 @@ def test_numpy_arrays_go_to_a_device_though_numpy_does_not():
 
 
 @each_device
+@pytest.mark.parametrize(
+    "shape, strides",
+    [((1 << 40,), None), ((2,), (1 << 40,)), ((2,), (-(1 << 40),)), ((2, 3), (1 << 40, 1))],
+    ids=str,
+)
+def test_tensors_that_leave_their_allocation_are_refused(device, shape, strides):
+    memory = sp.empty(60, "uint8", device=device)
+    place = dict(device=dl_device(device), data=memory.ptr, dtype=(1, 8, 1))
+    known = Tensor(shape=(60,), **place)
+    assert sp.from_dlpack(known.capsule).nbytes == 60
+    far = Tensor(shape=shape, strides=strides, **place)
+    with pytest.raises(ValueError, match="of a memory of"):
+        sp.from_dlpack(far.capsule)
+    assert far.deleted == 1
+
+
+@each_device
 def test_producers_on_a_device_get_the_legacy_stream_never_none(device):
     memory = on(device)
     tensor = Tensor(shape=(60,), device=dl_device(device), data=memory.ptr)
