@@ -63,9 +63,10 @@ def memory_of(subject: Any) -> int:
 
 
 def own(subject: Any) -> Call:
-    """What the producer itself needs for a capsule that nobody takes."""
+    """What the producer itself needs to be asked for its device, which an ndarray is not, and for a capsule."""
     names = {"x": subject, "v": VERSION}
-    return Call("own", "x.__dlpack__(max_version=v)", names, calls.address_of, subject)
+    device = "" if isinstance(subject, numpy.ndarray) else "x.__dlpack_device__() and "
+    return Call("own", device + "x.__dlpack__(max_version=v)", names, calls.address_of, subject)
 
 
 # --- In --------------------------------------------------------------------------------------------------------------

@@ -28,9 +28,10 @@ COLUMNS = """\
 # Before it is timed every result is asked for the address of its memory. Under a peer: no, it refuses the object; copy,
 # it copies; same, it hands back the object itself; -, it has no such call, or its library is not there.
 # In, the peers are memoryview(x), np.asarray(x), np.from_dlpack(x), torch.from_dlpack(x), jax.dlpack.from_dlpack(x),
-# tvm_ffi.from_dlpack(x), and a function of nanobind's whose argument is an nb::ndarray; own is x.__dlpack__(
-# max_version=(1,0)) and the end of its capsule, the part of the time that is the producer's. Out, stdlib is a bytearray
-# for 100 bytes, otherwise a memoryview. aim: what the project set out for; the figure behind it is what there is."""
+# tvm_ffi.from_dlpack(x), and a function of nanobind's whose argument is an nb::ndarray; own is what
+# the protocol asks of the producer: x.__dlpack_device__(), but of an ndarray, whose type says that its memory is the
+# host's, then x.__dlpack__(max_version=(1,0)), and the end of its capsule. Out, stdlib is a bytearray for 100 bytes,
+# otherwise a memoryview. aim: what the project set out for; the figure behind it is what there is."""
 
 
 def ours(result: dict) -> float:
