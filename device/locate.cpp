@@ -16,6 +16,8 @@ struct Attributes {
   size_t size = 0;
 };
 
+// The range is the one that was reserved, by cuda.h's words: memory mapped piece by piece (cuMemMap, as PyTorch's
+// expandable segments are) is one, of which cuMemGetAddressRange would tell a piece.
 CUresult ask(const driver::Driver& driver, const void* address, Attributes& answer) {
   answer = {};
   CUpointer_attribute names[] = {CU_POINTER_ATTRIBUTE_IS_MANAGED, CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
