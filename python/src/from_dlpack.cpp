@@ -5,6 +5,8 @@
 
 #include "arguments.hpp"
 #include "call_adapters.hpp"
+#include "error_value.hpp"
+#include "errors.hpp"
 #include "functions.hpp"
 #include "import_dlpack.hpp"
 #include "imports.hpp"
@@ -48,8 +50,19 @@ bool is_refusal() noexcept {
          PyErr_ExceptionMatches(PyExc_NotImplementedError) != 0;
 }
 
+/// Where it is. `refusal`, which may be null: why the producer could not bring or copy it, the context of what fails now.
+Imported import_unmoved(ModuleState* state, PyObject* object, Ref refusal) {
+  try {
+    return import_offered(state, object, {});
+  } catch (...) {
+    set_error_from_exception();
+    raise_after(std::move(refusal));
+  }
+}
+
 Imported import_onto(ModuleState* state, PyObject* object, Device device, std::optional<bool> copy,
                      PyObject* copy_object) {
+  Ref refusal;
   if (may_bring(state, object, device)) {
     const Ref dl_device =
         Ref::steal(checked(Py_BuildValue("(ii)", static_cast<int>(device.type), static_cast<int>(device.id))));
@@ -59,21 +72,22 @@ Imported import_onto(ModuleState* state, PyObject* object, Device device, std::o
     } catch (const PythonError&) {
       const bool can_copy = copy.value_or(!is_host(device));
       if (!can_copy || !is_refusal()) throw;
-      PyErr_Clear();
+      refusal = take_error();
     }
   }
-  return import_offered(state, object, {});
+  return import_unmoved(state, object, std::move(refusal));
 }
 
-/// Where it is. A producer that cannot copy leaves that to us, too.
+/// A producer that cannot copy leaves that to us, too.
 Imported import_in_place(ModuleState* state, PyObject* object, std::optional<bool> copy, PyObject* copy_object) {
+  Ref refusal;
   try {
     return import_offered(state, object, {.copy = copy ? copy_object : nullptr});
   } catch (const PythonError&) {
     if (!copy.value_or(false) || !is_refusal()) throw;
-    PyErr_Clear();
+    refusal = take_error();
   }
-  return import_offered(state, object, {});
+  return import_unmoved(state, object, std::move(refusal));
 }
 
 /// A device that is not there is an error before the producer does any work.

@@ -279,20 +279,6 @@ Imported import_from_method(ModuleState* state, const ProducerType& type, PyObje
         type_name(capsule.get()).c_str());
 }
 
-/// Throws PythonError for the error that is set; what the table said before, where it was asked, is its context.
-[[noreturn]] void raise_after(Ref refusal) {
-  if (refusal && PyErr_Occurred() != nullptr) {
-    const Ref error = take_error();
-    const Ref context = Ref::steal(PyException_GetContext(error.get()));
-    const Ref handled = Ref::steal(PyException_GetContext(refusal.get()));  // by the caller, as both came up
-    if (error.get() != refusal.get() && (!context || context.get() == handled.get())) {
-      PyException_SetContext(error.get(), refusal.release());
-    }
-    set_error(error);
-  }
-  throw PythonError{};
-}
-
 /// A class is no producer by what is meant for its instances.
 bool has_method(const ImportNames& names, PyObject* object) {
   return !PyType_Check(object) && optional_attribute(object, names.dlpack.get());
@@ -312,6 +298,19 @@ Imported adopt(ModuleState* state, ForeignTensor tensor, StreamRef stream, PyObj
   const bool is_copied = says_copied(*tensor);
   const DeviceType type = type_of(*tensor);
   return {to_root(state, std::move(tensor), type, stream, producer), is_copied};
+}
+
+void raise_after(Ref refusal) {
+  if (refusal && PyErr_Occurred() != nullptr) {
+    const Ref error = take_error();
+    const Ref context = Ref::steal(PyException_GetContext(error.get()));
+    const Ref handled = Ref::steal(PyException_GetContext(refusal.get()));  // by the caller, as both came up
+    if (error.get() != refusal.get() && (!context || context.get() == handled.get())) {
+      PyException_SetContext(error.get(), refusal.release());
+    }
+    set_error(error);
+  }
+  throw PythonError{};
 }
 
 std::optional<Device> device_of(const ImportNames& names, PyObject* producer) {

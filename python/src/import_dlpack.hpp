@@ -57,6 +57,9 @@ std::optional<Imported> import_from(ModuleState* state, PyObject* object, const 
 /// `strideport::import_dlpack` throws. `producer` (borrowed, may be null) is what `.obj` shows.
 Imported adopt(ModuleState* state, ForeignTensor tensor, StreamRef stream, PyObject* producer);
 
+/// Throws PythonError for the error that is set; `refusal`, which may be null and came before it, is its context.
+[[noreturn]] void raise_after(Ref refusal);
+
 /// A producer's word on where its memory is; nothing where it has none. Throws PythonError.
 std::optional<Device> device_of(const ImportNames& names, PyObject* producer);
 

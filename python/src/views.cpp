@@ -89,7 +89,10 @@ PyObject* permute(BufferObject* self, PyObject* const* args, Py_ssize_t count) {
       raise(PyExc_ValueError, "axis %lld is out of range for %d dimensions", static_cast<long long>(number),
             view.ndim());
     }
-    if (known == axes.size()) raise(PyExc_ValueError, "permute: %d axes are the most", kMaxNdim);
+    if (known == axes.size()) {
+      raise(PyExc_ValueError, "permute: %zu axes for %d dimensions; name each of them once", numbers.values().size(),
+            view.ndim());
+    }
     axes[known++] = static_cast<int>(axis);
   }
   Draft draft(self);

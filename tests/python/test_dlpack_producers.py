@@ -269,6 +269,20 @@ def test_other_errors_of_a_producer_that_should_copy_come_through():
         sp.from_dlpack(producer, copy=True)
 
 
+@pytest.mark.parametrize("where", [{}, {"device": "cpu"}], ids=repr)
+def test_why_there_was_no_copy_is_the_context_of_what_fails_then(where):
+    class Failing:
+        def __dlpack_device__(self):
+            return (1, 0)
+
+        def __dlpack__(self, **keywords):
+            raise BufferError("no copies here") if keywords.get("copy") else RuntimeError("and nothing else")
+
+    with pytest.raises(RuntimeError, match="and nothing else") as caught:
+        sp.from_dlpack(Failing(), copy=True, **where)
+    assert type(caught.value.__context__) is BufferError and "no copies here" in str(caught.value.__context__)
+
+
 def test_device_argument_of_from_dlpack():
     for device in ("cpu", (1, 0), None):
         assert sp.from_dlpack(Producer(Tensor(numbers())), device=device).tolist() == [0, 1, 2, 3]

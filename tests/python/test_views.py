@@ -269,6 +269,9 @@ def test_numbers_of_many_axes_and_with_index():
             call(2**70)
         with pytest.raises(TypeError):
             call(a=1)
+    for buffer, axes in ((sp.Buffer(b"a"), 65), (sp.Buffer(b"a"), 64), (sp.Buffer(bytes(8)).reshape(2, 4), 3)):
+        with pytest.raises(ValueError, match=f"{buffer.ndim} dimensions"):
+            buffer.permute(*(0,) * axes)
 
 
 def test_reshape_of_empty_buffers():
