@@ -1,5 +1,5 @@
-/// What the compiler and the C library are, said once for all sources. Nothing of the library is declared here, which is
-/// why python/src includes it, too.
+/// What the compiler and the C library are, said once for all sources. Nothing of the library is declared here, which
+/// is why python/src includes it, too.
 #pragma once
 
 #include <cstddef>  // for __GLIBC__

@@ -19,8 +19,8 @@ void clear_thread_locals() {
 }
 
 #if defined(Py_GIL_DISABLED)
-/// True if the section that this thread is in excludes others from the object already. CPython asks the same from 3.14 on;
-/// 3.13 waits for itself, forty turns of the scheduler, and then lets go of what it holds: 7 us where 0.1 will do.
+/// True if the section that this thread is in excludes others from the object already. CPython asks the same from 3.14
+/// on; 3.13 waits for itself, forty turns of the scheduler, and then lets go of what it holds: 7 us where 0.1 will do.
 bool is_innermost([[maybe_unused]] PyObject* object) noexcept {
 #if PY_VERSION_HEX < 0x030E0000
   constexpr uintptr_t tags = 3;  // of sections that are let go for a while, and of those over two objects
@@ -35,7 +35,7 @@ bool is_innermost([[maybe_unused]] PyObject* object) noexcept {
 
 }  // namespace
 
-// Not inlined: a frame that is noexcept and knows none of this would else be the one that the unwinding meets.
+// Not inlined: what they guard is a call anyway, and they are called from many places.
 [[gnu::noinline]] void restore_thread(PyThreadState* saved) {
   stay_if_unwound([&] { PyEval_RestoreThread(saved); });
 }

@@ -31,9 +31,9 @@ void release_gil(GilState state);
 [[noreturn]] void stay_for_ever() noexcept;
 
 /// Calls what runs foreign code, or waits for other threads, below frames that are noexcept: where the end of the
-/// interpreter ends the thread in there, the unwinding of pthread_exit meets this first and goes no further. An exception
-/// of C++ passes, to end the process there with its own words. That unwinding's object has no address, which the
-/// sanitizer takes for a null reference, also where a function that says so is inlined into one that does not.
+/// interpreter ends the thread in there, the unwinding of pthread_exit meets this first and goes no further. An
+/// exception of C++ passes, to end the process there with its own words. That unwinding's object has no address, which
+/// the sanitizer takes for a null reference, also where a function that says so is inlined into one that does not.
 template <class Call>
 [[gnu::noinline, gnu::no_sanitize("null")]] auto stay_if_unwound(const Call& call) {
   try {

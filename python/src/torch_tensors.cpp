@@ -47,7 +47,7 @@ std::unique_ptr<TorchTensors> TorchTensors::find(const ImportNames& names) {
   if (!torch || !core) return nullptr;
   std::unique_ptr<TorchTensors> found(new TorchTensors);
   found->tensor_ = attribute(torch, "Tensor");
-  if (!found->tensor_) return nullptr;  // torch is still being imported
+  if (!found->tensor_) return nullptr;                      // torch is still being imported
   for (const char* name : {"TensorBase", "_TensorBase"}) {  // before torch 2.2
     if (!found->base_) found->base_ = attribute(core, name);
   }

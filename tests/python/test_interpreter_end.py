@@ -1,4 +1,4 @@
-"""The end of an interpreter: threads that are still inside, leases that outlive it, interpreters beside the main one."""
+"""An interpreter's end: threads that are still inside, leases that outlive it, interpreters beside the main one."""
 
 import sys
 import sysconfig
