@@ -208,12 +208,9 @@ Ref ask_for_capsule(const ImportNames& names, PyObject* producer, const DLPackRe
   throw PythonError{};
 }
 
-/// parse_int, which asks any type, has more to do.
 int64_t device_number(PyObject* number, const char* name) {
-  if (!PyLong_CheckExact(number)) return parse_int(number, name);
-  int overflow = 0;
-  const long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
-  return overflow == 0 ? value : parse_int(number, name);  // which has the words
+  int64_t value = 0;
+  return is_plain_int(number, value) ? value : parse_int(number, name);
 }
 
 Device parse_device(PyObject* producer, PyObject* pair) {
@@ -279,6 +276,18 @@ Imported import_from_method(ModuleState* state, const ProducerType& type, PyObje
         type_name(capsule.get()).c_str());
 }
 
+/// True if `earlier` is the error, or among the contexts that it came up in, so that as a context of `earlier` it would
+/// close a circle; and where they are too many to tell, since they may run in a circle already.
+bool comes_after(PyObject* error, PyObject* earlier) {
+  constexpr int kMost = 1000;
+  Ref at = Ref::borrow(error);
+  for (int i = 0; at && i < kMost; ++i) {
+    if (at.get() == earlier) return true;
+    at = Ref::steal(PyException_GetContext(at.get()));
+  }
+  return static_cast<bool>(at);
+}
+
 /// A class is no producer by what is meant for its instances.
 bool has_method(const ImportNames& names, PyObject* object) {
   return !PyType_Check(object) && optional_attribute(object, names.dlpack.get());
@@ -305,7 +314,7 @@ void raise_after(Ref refusal) {
     const Ref error = take_error();
     const Ref context = Ref::steal(PyException_GetContext(error.get()));
     const Ref handled = Ref::steal(PyException_GetContext(refusal.get()));  // by the caller, as both came up
-    if (error.get() != refusal.get() && (!context || context.get() == handled.get())) {
+    if (!comes_after(refusal.get(), error.get()) && (!context || context.get() == handled.get())) {
       PyException_SetContext(error.get(), refusal.release());
     }
     set_error(error);

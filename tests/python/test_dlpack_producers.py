@@ -283,6 +283,35 @@ def test_why_there_was_no_copy_is_the_context_of_what_fails_then(where):
     assert type(caught.value.__context__) is BufferError and "no copies here" in str(caught.value.__context__)
 
 
+def test_contexts_of_errors_run_in_no_circle():
+    class Repeating:
+        failure = RuntimeError("again and again")
+
+        def __dlpack_device__(self):
+            return (1, 0)
+
+        def __dlpack__(self, **keywords):
+            try:
+                raise self.failure
+            except RuntimeError:
+                if keywords.get("copy"):
+                    raise BufferError("no copies here")  # noqa: B904: the context is what is looked at
+                raise
+
+    class Circling(Repeating):
+        def __dlpack__(self, **keywords):
+            refusal = BufferError("no copies here")
+            refusal.__context__ = self.failure
+            self.failure.__context__ = refusal
+            raise refusal if keywords.get("copy") else ValueError("nothing at all")
+
+    with pytest.raises(RuntimeError, match="again") as caught:
+        sp.from_dlpack(Repeating(), copy=True)
+    assert caught.value.__context__ is None
+    with pytest.raises(ValueError, match="nothing at all"):
+        sp.from_dlpack(Circling(), copy=True)
+
+
 def test_device_argument_of_from_dlpack():
     for device in ("cpu", (1, 0), None):
         assert sp.from_dlpack(Producer(Tensor(numbers())), device=device).tolist() == [0, 1, 2, 3]
