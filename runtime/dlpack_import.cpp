@@ -71,14 +71,14 @@ Device import_device(DLDevice device) {
 }
 
 /// One element as this library sees it: `fold` neighbours of the tensor's last axis make one of `dtype`.
-struct Element {
+struct ImportedElement {
   DType dtype;
   bool padded = false;
   int64_t fold = 1;
 };
 
 /// Packed elements have no address of their own, so as many as fill whole bytes become the lanes of one.
-Element fold_packed(DType dtype) {
+ImportedElement fold_packed(DType dtype) {
   const int64_t fold = 8 / std::gcd(int64_t{dtype.bits} * dtype.lanes, int64_t{8});
   const int64_t lanes = fold * dtype.lanes;
   if (lanes > std::numeric_limits<uint16_t>::max()) {
@@ -88,14 +88,14 @@ Element fold_packed(DType dtype) {
   return {{dtype.code, dtype.bits, static_cast<uint16_t>(lanes)}, false, fold};
 }
 
-Element import_element(DLDataType type, bool padded) {
+ImportedElement import_element(DLDataType type, bool padded) {
   const DType dtype{static_cast<TypeCode>(type.code), type.bits, type.lanes};
   if (type.lanes == 0 || type.bits == 0 || !is_known(dtype)) {
     throw BufferError("DLPack: dtype code " + std::to_string(type.code) + " with " + std::to_string(type.bits) +
                       " bits and " + std::to_string(type.lanes) + " lanes is unknown to DLPack 1.3");
   }
   if (!dtype.is_subbyte()) return {dtype};
-  if (!padded) return int64_t{dtype.bits} * dtype.lanes % 8 == 0 ? Element{dtype} : fold_packed(dtype);
+  if (!padded) return int64_t{dtype.bits} * dtype.lanes % 8 == 0 ? ImportedElement{dtype} : fold_packed(dtype);
   if (dtype.lanes > 1) {
     throw BufferError("DLPack: padded " + to_string(dtype) +
                       " does not say whether lanes or elements take whole bytes: export it with one lane");
@@ -124,7 +124,7 @@ struct Layout {
 };
 
 /// Throws unless the last axis holds whole groups of packed elements, side by side.
-void fold_last_axis(const DLTensor& tensor, const Element& element, bool empty, Layout& layout) {
+void fold_last_axis(const DLTensor& tensor, const ImportedElement& element, bool empty, Layout& layout) {
   const std::string rule = "DLPack: packed elements of " + std::to_string(element.dtype.bits) + " bits come in " +
                            std::to_string(element.fold) + " at a time along a dense last axis";
   if (tensor.ndim == 0) throw BufferError(rule + ", but the tensor has no axis: export it padded");
@@ -141,7 +141,7 @@ void fold_last_axis(const DLTensor& tensor, const Element& element, bool empty, 
 
 /// Elements to bytes, the one place where that happens on the way in. Strides that mean nothing (extents of 1, empty
 /// tensors) are kept where they can be said in bytes, and are canonical where not: they make no tensor malformed.
-void import_strides(const DLTensor& tensor, const Element& element, bool empty, Layout& layout) {
+void import_strides(const DLTensor& tensor, const ImportedElement& element, bool empty, Layout& layout) {
   const auto ndim = static_cast<size_t>(tensor.ndim);
   const int64_t itemsize = element.dtype.itemsize();
   contiguous_strides({layout.shape, ndim}, itemsize, Order::C, {layout.strides, ndim});
@@ -188,7 +188,7 @@ void* import_address(const DLTensor& tensor, bool empty, OffsetBounds bounds) {
 BufferView describe_with_checks(const DLTensor& tensor, bool readonly, bool padded) {
   ViewSpec spec;
   spec.device = import_device(tensor.device);
-  const Element element = import_element(tensor.dtype, padded);
+  const ImportedElement element = import_element(tensor.dtype, padded);
   const std::span<const int64_t> shape = import_shape(tensor);
   const bool empty = element_count(shape) == 0;
   Layout layout;
@@ -203,8 +203,8 @@ BufferView describe_with_checks(const DLTensor& tensor, bool readonly, bool padd
   spec.readonly = readonly;
   spec.padded = element.padded;
   spec.buf = import_address(tensor, empty, offset_bounds(spec.shape, spec.strides, spec.itemsize));
-  // kDLExtDev is any library's device: only the driver can tell that this memory is ours to reach. Pinned memory may have
-  // been registered piece by piece, each of which the driver takes for an allocation.
+  // kDLExtDev is any library's device: only the driver can tell that this memory is ours to reach. Pinned memory may
+  // have been registered piece by piece, each of which the driver takes for an allocation.
   const std::optional<Location> location = empty ? std::nullopt : check_location(spec.buf, spec.device);
   if (location && location->allocation.size > 0 && !is_pinned(spec.device.type)) spec.memory = location->allocation;
   return BufferView::create(spec);

@@ -20,24 +20,24 @@ int64_t new_itemsize(const Format& format, DType dtype) {
   return format ? format.itemsize() : dtype.itemsize();
 }
 
-struct Element {
+struct CastElement {
   const Format& format;
   DType dtype;
   int64_t itemsize;
 };
 
-std::string text_of(const Element& element) {
+std::string text_of(const CastElement& element) {
   const std::string name = element.format ? "'" + element.format.text() + "'" : to_string(element.dtype);
   return name + " (" + std::to_string(element.itemsize) + " bytes)";
 }
 
-[[noreturn]] void throw_unfit(const BufferView& view, const Element& to, const std::string& rule) {
+[[noreturn]] void throw_unfit(const BufferView& view, const CastElement& to, const std::string& rule) {
   throw TypeMismatch("cannot cast " + text_of({view.format(), view.dtype(), view.itemsize()}) + " to " + text_of(to) +
                      ": " + rule);
 }
 
 // The extent of the last axis, in elements of the new size.
-int64_t rescaled_extent(const BufferView& view, const Element& to) {
+int64_t rescaled_extent(const BufferView& view, const CastElement& to) {
   if (view.ndim() == 0) throw_unfit(view, to, "a view without dimensions keeps its itemsize");
   const size_t last = view.shape().size() - 1;
   const int64_t extent = view.shape()[last];

@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <type_traits>
+#include <utility>
 
 #include "strideport/device.hpp"
 #include "strideport/dtype.hpp"

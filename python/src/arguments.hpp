@@ -18,6 +18,14 @@
 
 namespace strideport::python {
 
+/// What nearly every number is: an int itself, of 64 bits. Runs no foreign code.
+inline bool is_plain_int(PyObject* object, int64_t& value) noexcept {
+  if (!PyLong_CheckExact(object)) return false;
+  int overflow = 0;
+  value = PyLong_AsLongLongAndOverflow(object, &overflow);
+  return overflow == 0;
+}
+
 /// An int, or anything with `__index__`, that fits 64 bits.
 int64_t parse_int(PyObject* object, const char* name);
 

@@ -221,7 +221,8 @@ PyObject* make_device_tuple(Device device) {
 
 PyObject* dlpack_device(BufferObject* self) {
   const Device device = shown_device(live_view(self).device());
-  return device == Device{} ? Py_NewRef(state_of(self)->host_device) : make_device_tuple(device);
+  PyObject* const host = state_of(self)->host_device;  // null once the module was cleared
+  return device == Device{} && host != nullptr ? Py_NewRef(host) : make_device_tuple(device);
 }
 
 }  // namespace strideport::python

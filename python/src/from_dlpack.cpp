@@ -50,7 +50,8 @@ bool is_refusal() noexcept {
          PyErr_ExceptionMatches(PyExc_NotImplementedError) != 0;
 }
 
-/// Where it is. `refusal`, which may be null: why the producer could not bring or copy it, the context of what fails now.
+/// Where it is. `refusal`, which may be null, says why the producer could not bring or copy it: the context of what fails
+/// now.
 Imported import_unmoved(ModuleState* state, PyObject* object, Ref refusal) {
   try {
     return import_offered(state, object, {});

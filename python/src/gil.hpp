@@ -67,8 +67,8 @@ inline void stay_if_ended() noexcept {
 
 /// Keeps other threads out of what belongs to one Python object: lease, exports, hash, what it lent. With a GIL there
 /// are none, and this is nothing. Without one it is CPython's critical section: a thread that blocks or calls what
-/// blocks lets the others in meanwhile, as it would drop the GIL, so they nest in any order without a deadlock, and what
-/// was read before foreign code ran has to be read again.
+/// blocks lets the others in meanwhile, as it would drop the GIL, so they nest in any order without a deadlock, and
+/// what was read before foreign code ran has to be read again.
 class Exclusive {
  public:
 #ifdef Py_GIL_DISABLED

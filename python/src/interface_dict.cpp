@@ -8,18 +8,6 @@
 
 namespace strideport::python {
 
-namespace {
-
-/// What nearly every number is. The others have their names put together, for messages.
-bool is_plain_int(PyObject* number, int64_t& value) noexcept {
-  if (!PyLong_CheckExact(number)) return false;
-  int overflow = 0;
-  value = PyLong_AsLongLongAndOverflow(number, &overflow);
-  return overflow == 0;
-}
-
-}  // namespace
-
 InterfaceDict::InterfaceDict(const ImportNames& names, const char* name, Ref dict)
     : names_(names), name_(name), dict_(std::move(dict)) {
   if (PyDict_Check(dict_.get())) return;

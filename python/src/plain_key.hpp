@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 
+#include "arguments.hpp"
 #include "errors.hpp"
 #include "strideport/strideport.hpp"
 
@@ -24,10 +25,7 @@ class PlainKey {
     size_t indices = 0;
     for (size_t i = 0; i < size_; ++i) {
       PyObject* const part = PyTuple_GetItem(key, static_cast<Py_ssize_t>(i));
-      int overflow = 0;
-      if (PyLong_CheckExact(part)) {
-        positions_[i] = PyLong_AsLongLongAndOverflow(part, &overflow);
-        if (overflow != 0) return false;
+      if (is_plain_int(part, positions_[i])) {
         slices_[i] = nullptr;
         ++indices;
       } else if (PySlice_Check(part)) {

@@ -27,11 +27,7 @@ class Integers {
 
  private:
   static int64_t integer(PyObject* object) {
-    int overflow = 0;
-    if (PyLong_CheckExact(object)) {
-      const long long value = PyLong_AsLongLongAndOverflow(object, &overflow);
-      if (overflow == 0) return value;
-    }
+    if (int64_t plain = 0; is_plain_int(object, plain)) return plain;
     const Py_ssize_t value = PyNumber_AsSsize_t(object, PyExc_ValueError);
     if (value == -1 && PyErr_Occurred() != nullptr) throw PythonError{};
     return value;

@@ -116,8 +116,8 @@ DAEMONS = """
     sys.lingering = Lingering()
 """
 
-# What runs Python code below frames of ours that let no exception out: a producer's method, the end of an owner, of what
-# a producer answered, of an error that another protocol made good, and of what a DLPack deleter lets go.
+# What runs Python code below frames of ours that let no exception out: a producer's method, the end of an owner, of
+# what a producer answered, of an error that another protocol made good, and of what a DLPack deleter lets go.
 INSIDE = {
     "producer": "Producer()",
     "owner": "Owner(8)",
