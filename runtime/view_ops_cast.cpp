@@ -65,8 +65,9 @@ BufferView cast(const BufferView& view, const Format& format, DType dtype) {
   check_references(format);
   const bool same_size = itemsize == view.itemsize();
   const int64_t extent = same_size ? 0 : rescaled_extent(view, {format, dtype, itemsize});
-  if (ViewBuilder::is_inline(view))
+  if (ViewBuilder::is_inline(view)) {
     return ViewBuilder::retyped(view, itemsize, format, dtype, leaves_bits(dtype), extent);
+  }
   ViewBuilder builder{view};
   if (!same_size) {
     builder.shape().back() = extent;

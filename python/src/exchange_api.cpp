@@ -117,8 +117,9 @@ Ref find_home(ModuleState*& state) {
   }
   Ref module = Ref::steal(checked(PyImport_ImportModule("strideport._core")));
   state = PyModule_Check(module.get()) != 0 ? state_of_module(module.get()) : nullptr;
-  if (state == nullptr)
+  if (state == nullptr) {
     raise(PyExc_ImportError, "sys.modules[\"strideport._core\"] is not strideport's own: %R", module.get());
+  }
   return module;
 }
 
